@@ -1,0 +1,2 @@
+//! The `deploy` binary.
+fn main() {}

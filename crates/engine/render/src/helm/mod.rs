@@ -1,0 +1,3 @@
+//! Helm: a chart, values and facts to manifests, hooks and notes.
+
+pub mod chart;

@@ -1,0 +1,1 @@
+//! Kustomize: a folder with a `kustomization.yaml` to resources.

@@ -1,0 +1,200 @@
+//! Every error that a user can see.
+//!
+//! To add one: a line in [`catalogue!`] below, and a section `## DEP-...` in `docs/en/errors.md` and `docs/zh/errors.md`.
+//! `{name}` in a text is filled by [`crate::Diagnostic::with`]. Texts say what happened; hints say the next step.
+
+use crate::Lang;
+
+/// The texts of one code.
+#[derive(Clone, Copy, Debug)]
+pub struct Message {
+    id: &'static str,
+    en: (&'static str, &'static str),
+    zh: (&'static str, &'static str),
+}
+
+impl Message {
+    /// The stable code, for example `DEP-RENDER-003`.
+    pub fn id(&self) -> &'static str {
+        self.id
+    }
+
+    /// What happened.
+    pub fn text(&self, lang: Lang) -> &'static str {
+        match lang {
+            Lang::En => self.en.0,
+            Lang::Zh => self.zh.0,
+        }
+    }
+
+    /// What to do next.
+    pub fn hint(&self, lang: Lang) -> &'static str {
+        match lang {
+            Lang::En => self.en.1,
+            Lang::Zh => self.zh.1,
+        }
+    }
+}
+
+macro_rules! catalogue {
+    ($($name:ident = $id:literal { en: $en:literal, $en_hint:literal; zh: $zh:literal, $zh_hint:literal; })+) => {
+        /// A stable code of an error that a user can see.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[allow(missing_docs)]
+        pub enum Code { $($name),+ }
+
+        impl Code {
+            /// Every code, in the order of the catalogue.
+            pub const ALL: &'static [Code] = &[$(Code::$name),+];
+
+            /// Its texts in both languages.
+            pub fn message(self) -> Message {
+                match self {
+                    $(Code::$name => Message { id: $id, en: ($en, $en_hint), zh: ($zh, $zh_hint) }),+
+                }
+            }
+        }
+    };
+}
+
+catalogue! {
+    FileUnreadable = "DEP-FILE-001" {
+        en: "The file {path} cannot be read.",
+            "Check that it exists and that you may read it: ls -l {path}";
+        zh: "无法读取文件 {path}。",
+            "请确认文件存在且有读取权限：ls -l {path}";
+    }
+    FileTooLarge = "DEP-FILE-002" {
+        en: "The file {path} is larger than {limit}.",
+            "Leave generated or binary files out of the folder, for example with .helmignore.";
+        zh: "文件 {path} 超过 {limit} 的上限。",
+            "请把生成文件和二进制文件排除在目录之外，例如写进 .helmignore。";
+    }
+    YamlSyntax = "DEP-YAML-001" {
+        en: "{file} is not valid YAML.",
+            "Look at the named line and the one above it: indentation, a missing colon or an unclosed quote.";
+        zh: "{file} 不是有效的 YAML。",
+            "请检查所指的行和它的上一行：缩进、缺少冒号或引号没有闭合。";
+    }
+    YamlLimit = "DEP-YAML-002" {
+        en: "{file} exceeds a bound of the YAML reader.",
+            "Aliases that multiply and very deep nesting are refused; write the values out.";
+        zh: "{file} 超出了 YAML 读取的上限。",
+            "成倍展开的别名和过深的嵌套会被拒绝，请直接写出这些值。";
+    }
+    HelmChartMissing = "DEP-HELM-001" {
+        en: "There is no chart at {path}.",
+            "Give a folder with a Chart.yaml, or a .tgz made by helm package.";
+        zh: "{path} 处没有 chart。",
+            "请指定包含 Chart.yaml 的目录，或 helm package 生成的 .tgz。";
+    }
+    HelmChartInvalid = "DEP-HELM-002" {
+        en: "The chart cannot be loaded.",
+            "See everything that is wrong with it: deploy helm lint {path}";
+        zh: "无法加载该 chart。",
+            "查看它的所有问题：deploy helm lint {path}";
+    }
+    HelmTemplateFailed = "DEP-HELM-003" {
+        en: "A template of the chart failed.",
+            "Open the named file and line; deploy helm template --debug prints what was rendered before.";
+        zh: "chart 中有模板执行失败。",
+            "请打开所指文件的对应行；deploy helm template --debug 会输出此前已渲染的内容。";
+    }
+    HelmValuesInvalid = "DEP-HELM-004" {
+        en: "The values do not fit the chart.",
+            "Compare them with the chart's own: deploy helm show values {path}";
+        zh: "传入的 values 与 chart 不符。",
+            "与 chart 自带的 values 对照：deploy helm show values {path}";
+    }
+    HelmOutputInvalid = "DEP-HELM-005" {
+        en: "A template rendered to something that is not a Kubernetes object.",
+            "deploy helm template --debug prints the text as it was rendered.";
+        zh: "某个模板渲染出的内容不是 Kubernetes 对象。",
+            "deploy helm template --debug 会输出渲染出的原文。";
+    }
+    HelmDependencyMissing = "DEP-HELM-006" {
+        en: "A dependency that Chart.yaml names is not in charts/.",
+            "Fetch it with helm dependency update, or remove it from Chart.yaml.";
+        zh: "Chart.yaml 声明的依赖不在 charts/ 目录中。",
+            "请运行 helm dependency update 获取，或从 Chart.yaml 中删除。";
+    }
+    HelmLintFailed = "DEP-HELM-007" {
+        en: "The chart has errors.",
+            "Mend each line that begins with [ERROR], then lint again.";
+        zh: "该 chart 存在错误。",
+            "请逐条修复以 [ERROR] 开头的行，然后重新检查。";
+    }
+    KustomizeBuildFailed = "DEP-KUST-001" {
+        en: "The kustomization at {path} cannot be built.",
+            "Read the chain of files in the cause from the outside in; the last one names what to mend.";
+        zh: "无法构建 {path} 处的 kustomization。",
+            "请由外向内查看原因中的文件链，最后一个指出了需要修改之处。";
+    }
+    KustomizeUnsupported = "DEP-KUST-002" {
+        en: "The field {field} of a kustomization is not supported yet.",
+            "docs/conformance.md lists what is supported; until then build this folder with kustomize itself.";
+        zh: "尚不支持 kustomization 的字段 {field}。",
+            "docs/conformance.md 列出了已支持的字段；在此之前请用 kustomize 构建该目录。";
+    }
+    UsageInvalid = "DEP-CLI-001" {
+        en: "The command line is not valid.",
+            "See what is accepted: {command} --help";
+        zh: "命令行参数无效。",
+            "查看可用参数：{command} --help";
+    }
+    OutputFailed = "DEP-CLI-002" {
+        en: "The output could not be written.",
+            "Check the disk space and the other end of the pipe.";
+        zh: "无法写出结果。",
+            "请检查磁盘空间以及管道的另一端。";
+    }
+    ConfigInvalid = "DEP-CONFIG-001" {
+        en: "The configuration {path} is not valid.",
+            "See every setting with its origin: deploy config show --origin";
+        zh: "配置文件 {path} 无效。",
+            "查看每个设置及其来源：deploy config show --origin";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn placeholders(text: &str) -> BTreeSet<&str> {
+        text.split('{')
+            .skip(1)
+            .filter_map(|rest| rest.split_once('}'))
+            .map(|(name, _)| name)
+            .collect()
+    }
+
+    #[test]
+    fn codes_are_unique_and_well_formed() {
+        let ids: BTreeSet<&str> = Code::ALL.iter().map(|code| code.message().id()).collect();
+        assert_eq!(ids.len(), Code::ALL.len());
+        for id in ids {
+            let parts: Vec<&str> = id.split('-').collect();
+            assert!(
+                matches!(parts[..], ["DEP", area, number] if !area.is_empty() && number.len() == 3),
+                "{id}"
+            );
+        }
+    }
+
+    #[test]
+    fn both_languages_take_the_same_arguments() {
+        for code in Code::ALL {
+            let message = code.message();
+            for part in [Message::text as fn(&Message, Lang) -> &'static str, Message::hint] {
+                assert!(!part(&message, Lang::En).is_empty() && !part(&message, Lang::Zh).is_empty());
+                assert_eq!(
+                    placeholders(part(&message, Lang::En)),
+                    placeholders(part(&message, Lang::Zh)),
+                    "{}",
+                    message.id()
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The words that every part of Deploy shares: languages, codes of errors, messages, exit codes.
+//!
+//! - **What it is:** one catalogue of what a user can be told, in Chinese and English, and the [`Diagnostic`] that carries
+//!   such a message with its place and cause.
+//! - **What it refuses to know:** any I/O, any other crate of the house.
+//! - **Entry point:** [`Diagnostic::new`]; to add a message see `catalogue.rs`.
+//! - **How to test it:** `cargo test -p deploy-model`. `cargo xtask tidy` checks that each code has its page in `docs/`.
+
+mod catalogue;
+mod diagnostic;
+mod exit;
+mod lang;
+
+pub use catalogue::{Code, Message};
+pub use diagnostic::{Diagnostic, Place};
+pub use exit::Exit;
+pub use lang::Lang;
