@@ -1,1 +1,76 @@
-fn main() {}
+//! Every script of the project, in Rust: `cargo xtask COMMAND`.
+//!
+//! To add a command: a module, and a row in [`COMMANDS`].
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a developer's tool talks to its terminal"
+)]
+
+mod bench;
+mod conformance;
+mod licenses;
+mod peers;
+mod repository;
+mod tidy;
+
+use std::process::ExitCode;
+
+/// What a command returns; the text is for the developer.
+type Outcome = Result<(), String>;
+
+struct Command {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&[String]) -> Outcome,
+}
+
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "tidy",
+        about: "check layers, documents, lengths, error pages, licences",
+        run: tidy::run,
+    },
+    Command {
+        name: "peers",
+        about: "[install|compare] [NAME...]: have the real programs, compare with them",
+        run: peers::run,
+    },
+    Command {
+        name: "bench",
+        about: "[render] [--short]: print each budget with its figure and ratio",
+        run: bench::run,
+    },
+    Command {
+        name: "conformance",
+        about: "write docs/conformance.md from the floors and known failures",
+        run: conformance::run,
+    },
+    Command {
+        name: "licenses",
+        about: "write the notices of third parties that the binary carries",
+        run: licenses::run,
+    },
+];
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let Some(command) = args
+        .first()
+        .and_then(|name| COMMANDS.iter().find(|c| c.name == name))
+    else {
+        eprintln!("usage: cargo xtask COMMAND\n");
+        for command in COMMANDS {
+            eprintln!("  {:<12} {}", command.name, command.about);
+        }
+        return ExitCode::from(2);
+    };
+    match (command.run)(&args[1..]) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! `cargo xtask bench [render] [--short]`: every budget with its figure, beside the real program in the same run.
+
+mod inputs;
+mod measure;
+mod render;
+
+use crate::Outcome;
+
+/// One line of the report.
+struct Line {
+    what: String,
+    ours: String,
+    peer: String,
+    /// How many times faster than the peer, or the figure that the target speaks of.
+    figure: String,
+    target: &'static str,
+    met: Option<bool>,
+}
+
+/// Runs the named benches, or all.
+pub fn run(args: &[String]) -> Outcome {
+    let short = args.iter().any(|arg| arg == "--short");
+    if let Some(unknown) = args
+        .iter()
+        .find(|arg| !["render", "--short"].contains(&arg.as_str()))
+    {
+        return Err(format!("no bench is named {unknown}; there is: render"));
+    }
+    let lines = render::run(short)?;
+    println!("\n| case | ours | the real program | figure | target | |\n|---|---|---|---|---|---|");
+    for line in &lines {
+        let verdict = match line.met {
+            Some(true) => "met",
+            Some(false) => "MISSED",
+            None => "",
+        };
+        println!(
+            "| {} | {} | {} | {} | {} | {verdict} |",
+            line.what, line.ours, line.peer, line.figure, line.target
+        );
+    }
+    Ok(())
+}
