@@ -29,6 +29,7 @@ pub enum Param {
     Bool,
     Int,
     Int64,
+    Uint32,
     Float64,
     /// `[]byte`
     Bytes,

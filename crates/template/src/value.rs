@@ -72,6 +72,8 @@ pub enum ElemType {
     Float64,
     /// `map[string]interface {}` (a list of maps)
     Map,
+    /// `[]interface {}` (a list of lists)
+    List,
 }
 
 /// A Go string: shared, immutable bytes.
@@ -137,6 +139,7 @@ pub struct List(Rc<ListCell>);
 
 struct ListCell {
     elem: ElemType,
+    nil: bool,
     items: RefCell<Vec<Value>>,
 }
 
@@ -150,8 +153,23 @@ impl List {
     pub fn typed(elem: ElemType, items: Vec<Value>) -> List {
         List(Rc::new(ListCell {
             elem,
+            nil: false,
             items: RefCell::new(items),
         }))
+    }
+
+    /// A nil slice: empty, but `null` in JSON and not deeply equal to an empty one.
+    pub fn nil(elem: ElemType) -> List {
+        List(Rc::new(ListCell {
+            elem,
+            nil: true,
+            items: RefCell::default(),
+        }))
+    }
+
+    /// Whether it is a nil slice; it stops being one when it gets an item.
+    pub fn is_nil(&self) -> bool {
+        self.0.nil && self.0.items.borrow().is_empty()
     }
 
     /// The type of the elements.
