@@ -74,6 +74,8 @@ pub enum ElemType {
     Map,
     /// `[]interface {}` (a list of lists)
     List,
+    /// `[]byte` (Helm's files)
+    Bytes,
 }
 
 /// A Go string: shared, immutable bytes.
@@ -271,6 +273,18 @@ pub trait Object {
     /// Calls a method; `None` if the type has no such method.
     fn call(&self, name: &str, args: &[Value], host: &mut dyn Host) -> Option<Result<Value, FuncError>> {
         let _ = (name, args, host);
+        None
+    }
+
+    /// The entries, if the type is a map that has methods (Helm's `Files`): `range`, `index`, `len`, field access and
+    /// functions that take a map see them; methods come first.
+    fn entries(&self) -> Option<Map> {
+        None
+    }
+
+    /// The items, if the type is a slice that has methods (Helm's `APIVersions`): `range`, `index`, `len` and functions
+    /// that take a list see them.
+    fn items(&self) -> Option<List> {
         None
     }
 
