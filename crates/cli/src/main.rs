@@ -1,2 +1,42 @@
-//! The `deploy` binary.
-fn main() {}
+//! The `deploy` binary: it hands the process to [`deploy_cli::run`], and nothing else.
+
+use std::io::{self, BufWriter, IsTerminal};
+use std::process::ExitCode;
+use std::thread;
+
+use deploy_cli::{Invocation, STACK_BYTES, Terminal};
+use deploy_model::Exit;
+
+/// Large enough that a render reaches the pipe in a few writes.
+const STDOUT_BUFFER_BYTES: usize = 64 * 1024;
+
+fn main() -> ExitCode {
+    let exit = thread::Builder::new()
+        .name("deploy".to_owned())
+        .stack_size(STACK_BYTES)
+        .spawn(command)
+        .ok()
+        // A panic has been reported by its hook.
+        .and_then(|thread| thread.join().ok())
+        .unwrap_or(Exit::Failed);
+    ExitCode::from(exit as u8)
+}
+
+fn command() -> Exit {
+    let invocation = Invocation {
+        args: std::env::args_os().skip(1).collect(),
+        // A folder that was removed under us: absolute paths still work.
+        cwd: std::env::current_dir().unwrap_or_else(|_| "/".into()),
+        env: std::env::vars_os()
+            .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+            .collect(),
+        terminal: Terminal {
+            stdin: io::stdin().is_terminal(),
+            stdout: io::stdout().is_terminal(),
+            stderr: io::stderr().is_terminal(),
+        },
+        stdin: Box::new(io::stdin()),
+    };
+    let mut out = BufWriter::with_capacity(STDOUT_BUFFER_BYTES, io::stdout().lock());
+    deploy_cli::run(invocation, &mut out, &mut io::stderr().lock())
+}

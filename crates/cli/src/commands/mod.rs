@@ -1,0 +1,129 @@
+//! The commands. One module each; a row in [`ALL`] adds it to the tree.
+
+mod completion;
+mod config;
+mod explain;
+mod help;
+mod version;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use deploy_model::{Exit, Lang};
+
+use crate::texts::{self, CommandText};
+use crate::{Context, Outcome};
+
+/// A command of the first level. Its own subcommands are its own business.
+struct Entry {
+    name: &'static str,
+    /// Its arguments and texts. The shell adds the global flags and `--help`.
+    command: fn(Lang) -> Command,
+    run: fn(&mut Context, &ArgMatches) -> Outcome,
+    /// Whether a broken configuration stops it. What explains or repairs must still run.
+    needs_settings: bool,
+}
+
+const ALL: &[Entry] = &[
+    Entry {
+        name: "config",
+        command: config::command,
+        run: config::run,
+        needs_settings: true,
+    },
+    Entry {
+        name: "explain",
+        command: explain::command,
+        run: explain::run,
+        needs_settings: false,
+    },
+    Entry {
+        name: "completion",
+        command: completion::command,
+        run: completion::run,
+        needs_settings: false,
+    },
+    Entry {
+        name: "version",
+        command: version::command,
+        run: version::run,
+        needs_settings: false,
+    },
+    Entry {
+        name: "help",
+        command: help::command,
+        run: help::run,
+        needs_settings: false,
+    },
+];
+
+/// The whole command line, with texts in this language.
+pub fn tree(lang: Lang) -> Command {
+    let texts = texts::of(lang);
+    let root = described(Command::new("deploy"), &texts.deploy)
+        .disable_help_subcommand(true)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands(ALL.iter().map(|entry| (entry.command)(lang)))
+        .arg(global("lang", "LANG", texts.lang_flag).value_parser(["en", "zh"]))
+        .arg(global("color", "WHEN", texts.color_flag).value_parser(["auto", "always", "never"]))
+        .arg(global("config", "FILE", texts.config_flag))
+        .arg(global("data-dir", "DIR", texts.data_dir_flag))
+        .arg(
+            Arg::new("help")
+                .short('h')
+                .long("help")
+                .global(true)
+                .action(ArgAction::Help)
+                .help(texts.help_flag),
+        );
+    without_clap_help(root)
+}
+
+/// Runs the command that was named.
+pub fn run(context: &mut Context, matches: &ArgMatches) -> Outcome {
+    match named(matches) {
+        Some((entry, arguments)) => (entry.run)(context, arguments),
+        None => Ok(Exit::Usage),
+    }
+}
+
+/// Whether the command that was named is stopped by a broken configuration.
+pub fn needs_settings(matches: &ArgMatches) -> bool {
+    named(matches).is_none_or(|(entry, _)| entry.needs_settings)
+}
+
+/// Gives a command its texts.
+pub fn described(command: Command, text: &CommandText) -> Command {
+    let command = command.about(text.about);
+    let command = if text.long.is_empty() {
+        command
+    } else {
+        command.long_about(text.long)
+    };
+    if text.examples.is_empty() {
+        command
+    } else {
+        command.after_help(text.examples)
+    }
+}
+
+fn named(matches: &ArgMatches) -> Option<(&'static Entry, &ArgMatches)> {
+    let (name, arguments) = matches.subcommand()?;
+    Some((ALL.iter().find(|entry| entry.name == name)?, arguments))
+}
+
+fn global(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name)
+        .long(name)
+        .global(true)
+        .value_name(value)
+        .help(help)
+        .overrides_with(name)
+}
+
+/// Our `--help` is a global argument of the root.
+fn without_clap_help(command: Command) -> Command {
+    command
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .mut_subcommands(without_clap_help)
+}

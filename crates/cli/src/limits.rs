@@ -1,0 +1,15 @@
+//! What the command bounds, and why.
+
+/// A file that a renderer reads. Helm refuses a chart's files above 5 MiB, kustomize has no bound; a cluster refuses any
+/// object above 3 MiB, so a larger source is a mistake (a data set, a video) and not a manifest.
+pub const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Entries of one folder. Larger folders are caches that somebody forgot to exclude.
+pub const MAX_FOLDER_ENTRIES: usize = 100_000;
+
+/// Bytes of a configuration file; a real one has a few hundred.
+pub const MAX_CONFIG_BYTES: u64 = 1024 * 1024;
+
+/// The stack of the thread that runs a command. Templates and YAML nest as deep as their authors like; their engines
+/// bound the depth, and this is what that depth needs. Only pages that are touched cost memory.
+pub const STACK_BYTES: usize = 512 * 1024 * 1024;

@@ -1,0 +1,158 @@
+//! `deploy.toml`.
+
+use std::path::{Path, PathBuf};
+
+use deploy_model::{Code, Diagnostic, Place};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::{KEYS, Key};
+use crate::Failure;
+use crate::disk::{is_absent, read_bounded, system_words};
+use crate::limits::MAX_CONFIG_BYTES;
+
+/// The name of the file in the current folder and in the data folder.
+const NAME: &str = "deploy.toml";
+
+/// How far a word may be from a known one to be taken for it.
+const MIN_LIKENESS: f64 = 0.7;
+
+/// The file to read: the one that was named, which must exist, else the first of the usual places.
+pub fn find(named: Option<String>, cwd: &Path, data_dir: &Path) -> Result<Option<PathBuf>, Failure> {
+    if let Some(named) = named {
+        let path = cwd.join(&named);
+        return match path.metadata() {
+            Ok(_) => Ok(Some(path)),
+            Err(error) => Err(unreadable(&named, &system_words(&error))),
+        };
+    }
+    Ok([cwd.join(NAME), data_dir.join("config").join(NAME)]
+        .into_iter()
+        .find(|path| path.is_file()))
+}
+
+/// The values of a file as (place in [`KEYS`], value, line), and the first thing that is wrong with it.
+pub fn read(path: &Path, shown: &Path) -> (Vec<(usize, String, u32)>, Option<Failure>) {
+    let name = shown.display().to_string();
+    let bytes = match read_bounded(path, MAX_CONFIG_BYTES) {
+        Ok(bytes) => bytes,
+        // It was there a moment ago.
+        Err(error) if is_absent(&error) => return (Vec::new(), None),
+        Err(error) => return (Vec::new(), Some(unreadable(&name, &system_words(&error)))),
+    };
+    let text = match std::str::from_utf8(&bytes) {
+        Ok(text) => text,
+        Err(error) => return (Vec::new(), Some(invalid(&name, 0, &error.to_string()))),
+    };
+    let table = match DeTable::parse(text) {
+        Ok(table) => table,
+        Err(error) => {
+            let line = error.span().map_or(0, |span| line_at(text, span.start));
+            return (Vec::new(), Some(invalid(&name, line, error.message())));
+        }
+    };
+    let mut reader = Reader {
+        text,
+        file: &name,
+        values: Vec::new(),
+        wrong: None,
+    };
+    reader.table("", table.get_ref());
+    (reader.values, reader.wrong)
+}
+
+/// A variable with a value that its key does not take.
+pub fn invalid_variable(key: &Key, value: &str) -> Failure {
+    invalid(key.variable, 0, &not_one_of(value, key.choices))
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    file: &'a str,
+    values: Vec<(usize, String, u32)>,
+    wrong: Option<Failure>,
+}
+
+impl Reader<'_> {
+    fn table(&mut self, prefix: &str, table: &DeTable) {
+        // In the order of the file, so that the first error is the topmost.
+        let mut entries: Vec<_> = table.iter().collect();
+        entries.sort_by_key(|(key, _)| key.span().start);
+        for (key, value) in entries {
+            let name = format!("{prefix}{}", key.get_ref());
+            let line = line_at(self.text, key.span().start);
+            self.entry(&name, line, value);
+        }
+    }
+
+    fn entry(&mut self, name: &str, line: u32, value: &Spanned<DeValue>) {
+        if let Some(at) = KEYS.iter().position(|key| key.name == name) {
+            match value.get_ref() {
+                DeValue::String(text) if KEYS[at].accepts(text) => {
+                    self.values.push((at, text.to_string(), line))
+                }
+                DeValue::String(text) => self.wrong(line, &not_one_of(text, KEYS[at].choices)),
+                other => self.wrong(
+                    line,
+                    &format!("{name}: expected a string, found {}", other.type_str()),
+                ),
+            }
+            return;
+        }
+        let inner = format!("{name}.");
+        match value.get_ref() {
+            DeValue::Table(table) if KEYS.iter().any(|key| key.name.starts_with(&inner)) => {
+                self.table(&inner, table)
+            }
+            _ => {
+                let cause = match nearest(name, KEYS.iter().map(|key| key.name)) {
+                    Some(known) => format!("unknown key {name}; did you mean {known}?"),
+                    None => format!("unknown key {name}"),
+                };
+                self.wrong(line, &cause);
+            }
+        }
+    }
+
+    fn wrong(&mut self, line: u32, cause: &str) {
+        self.wrong.get_or_insert_with(|| invalid(self.file, line, cause));
+    }
+}
+
+/// The known word that somebody may have meant.
+pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
+        .filter(|(likeness, _)| *likeness >= MIN_LIKENESS)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+fn not_one_of(value: &str, choices: &[&str]) -> String {
+    format!("{value:?} is not one of {}", choices.join(", "))
+}
+
+fn line_at(text: &str, offset: usize) -> u32 {
+    let before = text.as_bytes().iter().take(offset);
+    1 + u32::try_from(before.filter(|byte| **byte == b'\n').count()).unwrap_or(u32::MAX - 1)
+}
+
+fn invalid(file: &str, line: u32, cause: &str) -> Failure {
+    let place = Place {
+        file: file.to_owned(),
+        line,
+        column: 0,
+    };
+    Diagnostic::new(Code::ConfigInvalid)
+        .at(place)
+        .because(cause)
+        .with("path", file)
+        .into()
+}
+
+fn unreadable(file: &str, cause: &str) -> Failure {
+    Diagnostic::new(Code::FileUnreadable)
+        .because(cause)
+        .with("path", file)
+        .into()
+}

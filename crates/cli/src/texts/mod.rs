@@ -1,0 +1,98 @@
+//! What the command says, in both languages. A text that one of them lacks does not compile.
+//!
+//! Errors are in the catalogue of `deploy-model`, because every part of Deploy has them.
+
+mod en;
+mod zh;
+
+use deploy_model::Lang;
+
+/// The texts of a language.
+pub fn of(lang: Lang) -> &'static Texts {
+    match lang {
+        Lang::En => &en::TEXTS,
+        Lang::Zh => &zh::TEXTS,
+    }
+}
+
+/// All texts of one language. `{name}` is filled by whoever uses it.
+#[allow(missing_docs, reason = "the English text says what each is")]
+pub struct Texts {
+    /// What stands between a label and its text.
+    pub colon: &'static str,
+    pub error: &'static str,
+    pub warning: &'static str,
+    pub place: &'static str,
+    pub cause: &'static str,
+    pub hint: &'static str,
+
+    pub usage: &'static str,
+    pub commands: &'static str,
+    pub arguments: &'static str,
+    pub options: &'static str,
+    pub global_options: &'static str,
+    pub examples: &'static str,
+    pub command_placeholder: &'static str,
+    pub options_placeholder: &'static str,
+    pub choices_open: &'static str,
+    pub choice_separator: &'static str,
+    pub default_open: &'static str,
+    pub close: &'static str,
+
+    pub usage_errors: UsageErrors,
+
+    /// `deploy` itself and the flags that every command has.
+    pub deploy: CommandText,
+    pub lang_flag: &'static str,
+    pub color_flag: &'static str,
+    pub config_flag: &'static str,
+    pub data_dir_flag: &'static str,
+    pub help_flag: &'static str,
+
+    pub help: CommandText,
+    pub help_command: &'static str,
+
+    pub version: CommandText,
+    pub version_licenses: &'static str,
+    pub output_flag: &'static str,
+
+    pub completion: CommandText,
+    pub completion_shell: &'static str,
+
+    pub explain: CommandText,
+    pub explain_code: &'static str,
+    pub explain_unknown: &'static str,
+
+    pub config: CommandText,
+    pub config_show: CommandText,
+    pub config_origin: &'static str,
+    pub config_default: &'static str,
+}
+
+/// A command in `--help`.
+#[allow(missing_docs)]
+pub struct CommandText {
+    /// One line, for the list of commands.
+    pub about: &'static str,
+    /// What the command is for; empty where the line says it all.
+    pub long: &'static str,
+    /// Commands that work, each below a comment.
+    pub examples: &'static str,
+}
+
+/// What can be wrong with a command line.
+#[allow(missing_docs)]
+pub struct UsageErrors {
+    pub value_missing: &'static str,
+    pub value_unknown: &'static str,
+    pub value_invalid: &'static str,
+    pub value_count: &'static str,
+    pub argument_unknown: &'static str,
+    pub argument_missing: &'static str,
+    pub command_unknown: &'static str,
+    pub equals_missing: &'static str,
+    pub conflict: &'static str,
+    pub not_unicode: &'static str,
+    pub other: &'static str,
+    pub suggestion: &'static str,
+}

@@ -1,0 +1,126 @@
+use super::{CommandText, Texts, UsageErrors};
+
+pub static TEXTS: Texts = Texts {
+    colon: "：",
+    error: "错误",
+    warning: "警告",
+    place: "位置",
+    cause: "原因",
+    hint: "建议",
+
+    usage: "用法：",
+    commands: "命令：",
+    arguments: "参数：",
+    options: "选项：",
+    global_options: "全局选项：",
+    examples: "示例：",
+    command_placeholder: "<命令>",
+    options_placeholder: "[选项]",
+    choices_open: "（可选：",
+    choice_separator: "、",
+    default_open: "（默认：",
+    close: "）",
+
+    usage_errors: UsageErrors {
+        value_missing: "{argument} 缺少取值。",
+        value_unknown: "{argument} 不支持 {value}，可选：{choices}",
+        value_invalid: "{value} 不是 {argument} 的有效取值。",
+        value_count: "{argument} 的取值个数不对。",
+        argument_unknown: "没有 {argument} 这个参数。",
+        argument_missing: "缺少参数：{argument}",
+        command_unknown: "没有 {command} 这个命令。",
+        equals_missing: "{argument} 的取值要写在等号后面。",
+        conflict: "{argument} 不能与 {other} 同时使用。",
+        not_unicode: "有参数不是有效的 UTF-8。",
+        other: "参数与命令不符。",
+        suggestion: "是否想用 {word}？",
+    },
+
+    deploy: CommandText {
+        about: "把代码从提交一路发布到各个市场的生产环境，并持续守护。",
+        long: "",
+        examples: "\
+# 与 helm template 一样渲染 chart
+deploy helm template shop ./chart -f values/us.yaml
+
+# 构建 kustomization
+deploy kustomize build overlays/prod
+
+# 自动识别目录类型并渲染
+deploy render ./app
+
+# 查看错误码的含义和处理办法
+deploy explain DEP-HELM-003",
+    },
+    lang_flag: "帮助和消息的语言，默认取自 LC_ALL、LC_MESSAGES 或 LANG（DEPLOY_LANG）",
+    color_flag: "何时给消息上色，auto 表示仅在终端中（DEPLOY_COLOR）",
+    config_flag: "配置文件，默认查找当前目录和数据目录中的 deploy.toml（DEPLOY_CONFIG）",
+    data_dir_flag: "数据目录（DEPLOY_DATA_DIR）",
+    help_flag: "显示帮助",
+
+    help: CommandText {
+        about: "显示某个命令的帮助",
+        long: "",
+        examples: "\
+deploy help
+deploy help kustomize build",
+    },
+    help_command: "命令名，逐词填写",
+
+    version: CommandText {
+        about: "显示版本，或列出程序所含第三方代码的许可证",
+        long: "",
+        examples: "\
+deploy version
+deploy version -o json
+
+# 第三方组件的名称、版本和许可证
+deploy version --licenses",
+    },
+    version_licenses: "列出程序所含的第三方组件及其许可证",
+    output_flag: "输出格式",
+
+    completion: CommandText {
+        about: "输出 shell 的自动补全脚本",
+        long: "",
+        examples: "\
+# bash，仅对当前用户生效
+deploy completion bash > ~/.local/share/bash-completion/completions/deploy
+
+# zsh，放入 $fpath 中的目录
+deploy completion zsh > ~/.zfunc/_deploy
+
+# fish
+deploy completion fish > ~/.config/fish/completions/deploy.fish",
+    },
+    completion_shell: "shell 的名称",
+
+    explain: CommandText {
+        about: "解释错误码：发生了什么，该怎么办",
+        long: "解释错误码：发生了什么，该怎么办。不带错误码时列出全部。",
+        examples: "\
+deploy explain
+deploy explain DEP-HELM-003",
+    },
+    explain_code: "错误码，即“错误”二字后面方括号中的内容",
+    explain_unknown: "{code} 不是 Deploy 的错误码。",
+
+    config: CommandText {
+        about: "查看配置",
+        long: "查看配置。每个设置依次取自：命令行选项、DEPLOY_ 环境变量、deploy.toml、默认值。",
+        examples: "deploy config show --origin",
+    },
+    config_show: CommandText {
+        about: "显示所有设置及其取值",
+        long: "",
+        examples: "\
+deploy config show
+
+# 每个取值从何而来
+deploy config show --origin
+
+DEPLOY_LANG=zh deploy config show -o json",
+    },
+    config_origin: "显示每个取值的来源",
+    config_default: "默认值",
+};
