@@ -1,6 +1,7 @@
 //! Settings from four places: flags > `DEPLOY_*` > `deploy.toml` > default.
 
 mod file;
+mod problem;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -9,7 +10,9 @@ use std::path::{Path, PathBuf};
 
 use deploy_model::Lang;
 
-use crate::{Failure, Invocation};
+use crate::Invocation;
+
+pub use problem::Problem;
 
 /// One setting that exists.
 pub struct Key {
@@ -158,7 +161,7 @@ impl Settings {
 
 /// The settings of an invocation, and why its configuration cannot be used, if so; what can be used of it still is, so
 /// that the error is shown in the right language.
-pub fn load(invocation: &Invocation) -> (Settings, Option<Failure>) {
+pub fn load(invocation: &Invocation) -> (Settings, Option<Problem>) {
     let Invocation { args, cwd, env, .. } = invocation;
     let mut broken = None;
     let mut values: Vec<(String, Origin)> = KEYS

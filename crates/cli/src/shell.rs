@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use clap::error::ErrorKind;
 use deploy_model::Exit;
 
+use crate::commands::Need;
+use crate::settings::Problem;
 use crate::{Context, Failure, Invocation, Outcome, Printer, commands, help, settings, usage};
 
 /// Runs one command of the `deploy` program and says how it ended.
@@ -35,7 +37,7 @@ pub fn run(mut invocation: Invocation, out: &mut dyn Write, err: &mut dyn Write)
 }
 
 /// `broken` is why the configuration cannot be used; it waits until we know that the command line is sound and needs it.
-fn dispatch(context: &mut Context, args: &[OsString], broken: Option<Failure>) -> Outcome {
+fn dispatch(context: &mut Context, args: &[OsString], broken: Option<Problem>) -> Outcome {
     let mut tree = commands::tree(context.lang);
     let program = OsString::from("deploy");
     let matches = match tree.try_get_matches_from_mut(std::iter::once(&program).chain(args)) {
@@ -57,12 +59,12 @@ fn dispatch(context: &mut Context, args: &[OsString], broken: Option<Failure>) -
             };
         }
     };
-    if let Some(broken) = broken
-        && commands::needs_settings(&matches)
-    {
-        return Err(broken);
+    let broken = broken.map(|problem| problem.told(context.lang));
+    match (broken, commands::needs_settings(&matches)) {
+        (Some(broken), Need::Before) => Err(broken),
+        (Some(broken), Need::After) => commands::run(context, &matches).and(Err(broken)),
+        _ => commands::run(context, &matches),
     }
-    commands::run(context, &matches)
 }
 
 fn finish(printer: &mut Printer, outcome: Outcome) -> Exit {

@@ -39,7 +39,13 @@ pub fn output_failed(error: &io::Error) -> Diagnostic {
 
 fn cause(error: &Error, lang: Lang) -> String {
     let words = &texts::of(lang).usage_errors;
-    let get = |kind| error.get(kind).map(text).unwrap_or_default();
+    let separator = texts::of(lang).choice_separator;
+    let get = |kind| {
+        error
+            .get(kind)
+            .map(|value| text(value, separator))
+            .unwrap_or_default()
+    };
     let template = match error.kind() {
         ErrorKind::InvalidValue if get(ContextKind::InvalidValue).is_empty() => words.value_missing,
         ErrorKind::InvalidValue => words.value_unknown,
@@ -56,10 +62,10 @@ fn cause(error: &Error, lang: Lang) -> String {
         _ => words.other,
     };
     let mut cause = template
-        .replace("{argument}", &get(ContextKind::InvalidArg))
+        .replace("{argument}", without_value_name(&get(ContextKind::InvalidArg)))
         .replace("{value}", &get(ContextKind::InvalidValue))
         .replace("{command}", &get(ContextKind::InvalidSubcommand))
-        .replace("{other}", &get(ContextKind::PriorArg))
+        .replace("{other}", without_value_name(&get(ContextKind::PriorArg)))
         .replace("{choices}", &get(ContextKind::ValidValue));
     let suggestion = [
         ContextKind::SuggestedArg,
@@ -76,10 +82,18 @@ fn cause(error: &Error, lang: Lang) -> String {
     cause
 }
 
-fn text(value: &ContextValue) -> String {
+/// `--output <FORMAT>` is known to the user as `--output`.
+fn without_value_name(argument: &str) -> &str {
+    match argument.split_once(" <") {
+        Some((name, rest)) if name.starts_with('-') && !rest.contains(' ') => name,
+        _ => argument,
+    }
+}
+
+fn text(value: &ContextValue, separator: &str) -> String {
     match value {
         ContextValue::String(text) => text.clone(),
-        ContextValue::Strings(texts) => texts.join(", "),
+        ContextValue::Strings(texts) => texts.join(separator),
         other => other.to_string(),
     }
 }

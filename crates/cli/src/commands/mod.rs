@@ -18,8 +18,18 @@ struct Entry {
     /// Its arguments and texts. The shell adds the global flags and `--help`.
     command: fn(Lang) -> Command,
     run: fn(&mut Context, &ArgMatches) -> Outcome,
-    /// Whether a broken configuration stops it. What explains or repairs must still run.
-    needs_settings: bool,
+    settings: Need,
+}
+
+/// What a broken configuration does to a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// It does not run.
+    Before,
+    /// It shows what it can and fails at the end: what is to be repaired must be seen.
+    After,
+    /// It runs: what explains must always run.
+    Never,
 }
 
 const ALL: &[Entry] = &[
@@ -27,31 +37,31 @@ const ALL: &[Entry] = &[
         name: "config",
         command: config::command,
         run: config::run,
-        needs_settings: true,
+        settings: Need::After,
     },
     Entry {
         name: "explain",
         command: explain::command,
         run: explain::run,
-        needs_settings: false,
+        settings: Need::Never,
     },
     Entry {
         name: "completion",
         command: completion::command,
         run: completion::run,
-        needs_settings: false,
+        settings: Need::Never,
     },
     Entry {
         name: "version",
         command: version::command,
         run: version::run,
-        needs_settings: false,
+        settings: Need::Never,
     },
     Entry {
         name: "help",
         command: help::command,
         run: help::run,
-        needs_settings: false,
+        settings: Need::Never,
     },
 ];
 
@@ -86,9 +96,9 @@ pub fn run(context: &mut Context, matches: &ArgMatches) -> Outcome {
     }
 }
 
-/// Whether the command that was named is stopped by a broken configuration.
-pub fn needs_settings(matches: &ArgMatches) -> bool {
-    named(matches).is_none_or(|(entry, _)| entry.needs_settings)
+/// What a broken configuration does to the command that was named.
+pub fn needs_settings(matches: &ArgMatches) -> Need {
+    named(matches).map_or(Need::Before, |(entry, _)| entry.settings)
 }
 
 /// Gives a command its texts.

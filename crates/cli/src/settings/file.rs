@@ -1,13 +1,13 @@
 //! `deploy.toml`.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
-use deploy_model::{Code, Diagnostic, Place};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::problem::{Problem, What};
 use super::{KEYS, Key};
-use crate::Failure;
 use crate::disk::{is_absent, read_bounded, system_words};
 use crate::limits::MAX_CONFIG_BYTES;
 
@@ -18,12 +18,12 @@ const NAME: &str = "deploy.toml";
 const MIN_LIKENESS: f64 = 0.7;
 
 /// The file to read: the one that was named, which must exist, else the first of the usual places.
-pub fn find(named: Option<String>, cwd: &Path, data_dir: &Path) -> Result<Option<PathBuf>, Failure> {
+pub fn find(named: Option<String>, cwd: &Path, data_dir: &Path) -> Result<Option<PathBuf>, Problem> {
     if let Some(named) = named {
         let path = cwd.join(&named);
         return match path.metadata() {
             Ok(_) => Ok(Some(path)),
-            Err(error) => Err(unreadable(&named, &system_words(&error))),
+            Err(error) => Err(unreadable(&named, &error)),
         };
     }
     Ok([cwd.join(NAME), data_dir.join("config").join(NAME)]
@@ -32,23 +32,31 @@ pub fn find(named: Option<String>, cwd: &Path, data_dir: &Path) -> Result<Option
 }
 
 /// The values of a file as (place in [`KEYS`], value, line), and the first thing that is wrong with it.
-pub fn read(path: &Path, shown: &Path) -> (Vec<(usize, String, u32)>, Option<Failure>) {
+pub fn read(path: &Path, shown: &Path) -> (Vec<(usize, String, u32)>, Option<Problem>) {
     let name = shown.display().to_string();
     let bytes = match read_bounded(path, MAX_CONFIG_BYTES) {
         Ok(bytes) => bytes,
         // It was there a moment ago.
         Err(error) if is_absent(&error) => return (Vec::new(), None),
-        Err(error) => return (Vec::new(), Some(unreadable(&name, &system_words(&error)))),
+        Err(error) => return (Vec::new(), Some(unreadable(&name, &error))),
     };
     let text = match std::str::from_utf8(&bytes) {
         Ok(text) => text,
-        Err(error) => return (Vec::new(), Some(invalid(&name, 0, &error.to_string()))),
+        Err(error) => {
+            return (
+                Vec::new(),
+                Some(invalid(&name, 0, What::Syntax(error.to_string()))),
+            );
+        }
     };
     let table = match DeTable::parse(text) {
         Ok(table) => table,
         Err(error) => {
             let line = error.span().map_or(0, |span| line_at(text, span.start));
-            return (Vec::new(), Some(invalid(&name, line, error.message())));
+            return (
+                Vec::new(),
+                Some(invalid(&name, line, What::Syntax(error.message().to_owned()))),
+            );
         }
     };
     let mut reader = Reader {
@@ -62,15 +70,15 @@ pub fn read(path: &Path, shown: &Path) -> (Vec<(usize, String, u32)>, Option<Fai
 }
 
 /// A variable with a value that its key does not take.
-pub fn invalid_variable(key: &Key, value: &str) -> Failure {
-    invalid(key.variable, 0, &not_one_of(value, key.choices))
+pub fn invalid_variable(key: &Key, value: &str) -> Problem {
+    invalid(key.variable, 0, What::value(key, value))
 }
 
 struct Reader<'a> {
     text: &'a str,
     file: &'a str,
     values: Vec<(usize, String, u32)>,
-    wrong: Option<Failure>,
+    wrong: Option<Problem>,
 }
 
 impl Reader<'_> {
@@ -91,11 +99,17 @@ impl Reader<'_> {
                 DeValue::String(text) if KEYS[at].accepts(text) => {
                     self.values.push((at, text.to_string(), line))
                 }
-                DeValue::String(text) => self.wrong(line, &not_one_of(text, KEYS[at].choices)),
-                other => self.wrong(
-                    line,
-                    &format!("{name}: expected a string, found {}", other.type_str()),
-                ),
+                DeValue::String(text) => self.wrong(line, What::value(&KEYS[at], text)),
+                other => {
+                    let found = other.type_str();
+                    self.wrong(
+                        line,
+                        What::NoString {
+                            key: KEYS[at].name,
+                            found,
+                        },
+                    );
+                }
             }
             return;
         }
@@ -105,17 +119,20 @@ impl Reader<'_> {
                 self.table(&inner, table)
             }
             _ => {
-                let cause = match nearest(name, KEYS.iter().map(|key| key.name)) {
-                    Some(known) => format!("unknown key {name}; did you mean {known}?"),
-                    None => format!("unknown key {name}"),
-                };
-                self.wrong(line, &cause);
+                let meant = nearest(name, KEYS.iter().map(|key| key.name));
+                self.wrong(
+                    line,
+                    What::UnknownKey {
+                        name: name.to_owned(),
+                        meant,
+                    },
+                );
             }
         }
     }
 
-    fn wrong(&mut self, line: u32, cause: &str) {
-        self.wrong.get_or_insert_with(|| invalid(self.file, line, cause));
+    fn wrong(&mut self, line: u32, what: What) {
+        self.wrong.get_or_insert_with(|| invalid(self.file, line, what));
     }
 }
 
@@ -128,31 +145,23 @@ pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&
         .map(|(_, candidate)| candidate)
 }
 
-fn not_one_of(value: &str, choices: &[&str]) -> String {
-    format!("{value:?} is not one of {}", choices.join(", "))
-}
-
 fn line_at(text: &str, offset: usize) -> u32 {
     let before = text.as_bytes().iter().take(offset);
     1 + u32::try_from(before.filter(|byte| **byte == b'\n').count()).unwrap_or(u32::MAX - 1)
 }
 
-fn invalid(file: &str, line: u32, cause: &str) -> Failure {
-    let place = Place {
+fn invalid(file: &str, line: u32, what: What) -> Problem {
+    Problem {
         file: file.to_owned(),
         line,
-        column: 0,
-    };
-    Diagnostic::new(Code::ConfigInvalid)
-        .at(place)
-        .because(cause)
-        .with("path", file)
-        .into()
+        what,
+    }
 }
 
-fn unreadable(file: &str, cause: &str) -> Failure {
-    Diagnostic::new(Code::FileUnreadable)
-        .because(cause)
-        .with("path", file)
-        .into()
+fn unreadable(file: &str, error: &io::Error) -> Problem {
+    let what = What::Unreadable {
+        words: system_words(error),
+        absent: is_absent(error),
+    };
+    invalid(file, 0, what)
 }

@@ -1,4 +1,4 @@
-use super::{CommandText, Texts, UsageErrors};
+use super::{CommandText, ConfigErrors, Texts, UsageErrors};
 
 pub static TEXTS: Texts = Texts {
     colon: ": ",
@@ -34,6 +34,13 @@ pub static TEXTS: Texts = Texts {
         not_unicode: "An argument is not valid UTF-8.",
         other: "The arguments do not fit the command.",
         suggestion: "Did you mean {word}?",
+    },
+
+    config_errors: ConfigErrors {
+        unknown_key: "There is no setting {key}.",
+        not_a_choice: "{key} cannot be {value}; it takes: {choices}",
+        empty: "{key} is empty.",
+        no_string: "{key} takes a string, not a value of the type {type}.",
     },
 
     deploy: CommandText {

@@ -40,6 +40,7 @@ pub struct Texts {
     pub close: &'static str,
 
     pub usage_errors: UsageErrors,
+    pub config_errors: ConfigErrors,
 
     /// `deploy` itself and the flags that every command has.
     pub deploy: CommandText,
@@ -78,6 +79,15 @@ pub struct CommandText {
     pub long: &'static str,
     /// Commands that work, each below a comment.
     pub examples: &'static str,
+}
+
+/// What can be wrong with the configuration.
+#[allow(missing_docs)]
+pub struct ConfigErrors {
+    pub unknown_key: &'static str,
+    pub not_a_choice: &'static str,
+    pub empty: &'static str,
+    pub no_string: &'static str,
 }
 
 /// What can be wrong with a command line.

@@ -1,4 +1,4 @@
-use super::{CommandText, Texts, UsageErrors};
+use super::{CommandText, ConfigErrors, Texts, UsageErrors};
 
 pub static TEXTS: Texts = Texts {
     colon: "：",
@@ -34,6 +34,13 @@ pub static TEXTS: Texts = Texts {
         not_unicode: "有参数不是有效的 UTF-8。",
         other: "参数与命令不符。",
         suggestion: "是否想用 {word}？",
+    },
+
+    config_errors: ConfigErrors {
+        unknown_key: "没有 {key} 这个设置。",
+        not_a_choice: "{key} 不支持 {value}，可选：{choices}",
+        empty: "{key} 为空。",
+        no_string: "{key} 的取值应为字符串，而不是 {type}。",
     },
 
     deploy: CommandText {
