@@ -8,4 +8,5 @@
 pub mod helm;
 pub mod inputs;
 pub mod kustomize;
+pub mod limits;
 pub mod source;

@@ -1,0 +1,33 @@
+//! What bounds this crate's work, each with its reason.
+
+/// Bytes of a chart, unpacked, all its files and nested archives together: helm's own limit (`MaxDecompressedChartSize`).
+pub const CHART_BYTES: u64 = 100 * 1024 * 1024;
+
+/// Files of one chart with everything below it. helm has no such limit; the largest public chart has some 3,000 files,
+/// and a folder of empty files would pass the limit of bytes.
+pub const CHART_FILES: usize = 50_000;
+
+/// Folders inside folders of a chart, and charts inside charts; far above any real chart, far below the stack.
+pub const CHART_DEPTH: usize = 100;
+
+/// Bytes of a line of `.helmignore` (Go's `bufio.MaxScanTokenSize`), which helm refuses to exceed.
+pub const IGNORE_LINE_BYTES: usize = 64 * 1024;
+
+/// The highest index in `--set a[N]=x` (helm's `strvals.MaxIndex`).
+pub const SET_INDEX: usize = 65_536;
+
+/// Names below names in `--set a.b.c=x` (helm's `strvals.MaxNestedNameLevel`).
+pub const SET_NAME_LEVELS: usize = 30;
+
+/// Lists below lists in `--set a[0][0]=x`. helm has no limit; a value nested deeper could not be printed.
+pub const SET_LIST_LEVELS: usize = 1_000;
+
+/// Objects inside objects in JSON that a template reads. Go allows 10,000; the stack here does not.
+pub const JSON_DEPTH: usize = 1_000;
+
+/// Tables and lists inside one another in the values of a chart. Go allows 10,000; nothing that people write has 50, and
+/// every level costs stack wherever values are walked.
+pub const VALUE_LEVELS: usize = 500;
+
+/// Entries of all tables of one chart after `import-values`, which can make tables hold one another.
+pub const VALUE_ENTRIES: usize = 5_000_000;
