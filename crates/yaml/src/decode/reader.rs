@@ -1,0 +1,467 @@
+//! The walk from a tree to a JSON value.
+
+use super::targets::Targets;
+use super::{base64, go_syntax};
+use crate::dialect::Dialect;
+use crate::error::{Error, ErrorKind};
+use crate::limits::{ALIAS_VISITS_HIGH, ALIAS_VISITS_LOW, MAX_DEPTH};
+use crate::node::{Content, Node, Position, Style};
+use crate::number::shortest_32;
+use crate::resolve::{Resolved, resolve, timestamp};
+use serde_json::{Map, Number, Value};
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
+
+/// This many equal keys are named in one error; a thousandth does not help anybody.
+const MAX_DUPLICATES_TOLD: usize = 1000;
+
+pub(super) struct Reader<'a> {
+    root: &'a Node,
+    dialect: Dialect,
+    strict: bool,
+    /// Found when the first alias is met; most documents have none.
+    targets: Option<Targets<'a>>,
+    /// The aliases that are being expanded.
+    open_aliases: Vec<*const Node>,
+    visits: u64,
+    alias_visits: u64,
+    depth: usize,
+    duplicates: Vec<(Position, String)>,
+}
+
+/// The keys that a merge must not set, in go-yaml v3.
+type Taken = HashSet<String>;
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(root: &'a Node, dialect: Dialect, strict: bool) -> Reader<'a> {
+        Reader {
+            root,
+            dialect,
+            strict,
+            targets: None,
+            open_aliases: Vec::new(),
+            visits: 0,
+            alias_visits: 0,
+            depth: 0,
+            duplicates: Vec::new(),
+        }
+    }
+
+    pub(super) fn read(mut self) -> Result<Value, Error> {
+        let value = self.value(self.root)?;
+        match self.duplicates.first() {
+            None => Ok(value),
+            Some((position, _)) => {
+                let mut message = "unmarshal errors:".to_owned();
+                for (_, text) in &self.duplicates {
+                    write!(message, "\n  {text}").expect("a string takes everything");
+                }
+                Err(Error::at(ErrorKind::Duplicate, *position, message))
+            }
+        }
+    }
+
+    fn value(&mut self, node: &'a Node) -> Result<Value, Error> {
+        self.count_visit(node)?;
+        match &node.content {
+            Content::Scalar(text) => self.scalar(node, text),
+            Content::Alias(_) => self.expanded(node, |reader, target| reader.value(target)),
+            Content::Sequence(items) => {
+                self.enter(node)?;
+                let items = items
+                    .iter()
+                    .map(|item| self.value(item))
+                    .collect::<Result<_, _>>()?;
+                self.depth -= 1;
+                Ok(Value::Array(items))
+            }
+            Content::Mapping(entries) => {
+                let mut map = Map::new();
+                self.mapping(node, entries, &mut map, None)?;
+                Ok(Value::Object(map))
+            }
+        }
+    }
+
+    fn enter(&mut self, node: &Node) -> Result<(), Error> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            let message = format!("exceeded max depth of {MAX_DEPTH}");
+            return Err(Error::at(ErrorKind::Limit, node.position, message));
+        }
+        Ok(())
+    }
+
+    /// Counts as go-yaml does, so that it refuses the same documents.
+    fn count_visit(&mut self, node: &Node) -> Result<(), Error> {
+        self.visits += 1;
+        if self.open_aliases.is_empty() {
+            return Ok(());
+        }
+        self.alias_visits += 1;
+        if self.alias_visits > 100 && self.visits > 1000 {
+            let share = self.alias_visits as f64 / self.visits as f64;
+            let beyond = self.visits.clamp(ALIAS_VISITS_LOW, ALIAS_VISITS_HIGH) - ALIAS_VISITS_LOW;
+            let range = (ALIAS_VISITS_HIGH - ALIAS_VISITS_LOW) as f64;
+            if share > 0.99 - 0.89 * (beyond as f64 / range) {
+                return Err(Error::at(
+                    ErrorKind::Limit,
+                    node.position,
+                    "document contains excessive aliasing",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn target(&mut self, alias: &'a Node) -> Result<&'a Node, Error> {
+        let root = self.root;
+        let targets = self.targets.get_or_insert_with(|| Targets::of(root));
+        targets.get(alias).ok_or_else(|| {
+            let name = match &alias.content {
+                Content::Alias(name) => name.as_str(),
+                _ => "",
+            };
+            Error::at(
+                ErrorKind::Alias,
+                alias.position,
+                format!("unknown anchor '{name}' referenced"),
+            )
+        })
+    }
+
+    fn expanded<T>(
+        &mut self,
+        alias: &'a Node,
+        read: impl FnOnce(&mut Self, &'a Node) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let target = self.target(alias)?;
+        let address = std::ptr::from_ref(alias);
+        if self.open_aliases.contains(&address) {
+            let name = match &alias.content {
+                Content::Alias(name) => name.as_str(),
+                _ => "",
+            };
+            let message = format!("anchor '{name}' value contains itself");
+            return Err(Error::at(ErrorKind::Alias, alias.position, message));
+        }
+        self.enter(alias)?;
+        self.open_aliases.push(address);
+        let result = read(self, target);
+        self.open_aliases.pop();
+        self.depth -= 1;
+        result
+    }
+
+    // Scalars.
+
+    fn scalar(&self, node: &Node, text: &str) -> Result<Value, Error> {
+        match node.tag.as_deref() {
+            None if node.style == Style::Plain => self.resolved(node, text, resolve(text, self.dialect)),
+            None => Ok(Value::String(text.to_owned())),
+            Some("!") if self.dialect != Dialect::GoYaml11 && node.style == Style::Plain => {
+                self.resolved(node, text, resolve(text, self.dialect))
+            }
+            Some("!!binary") => match base64::decode(text) {
+                Some(text) => Ok(Value::String(text)),
+                None => {
+                    let message = "!!binary value contains invalid base64 data";
+                    Err(Error::at(ErrorKind::Value, node.position, message))
+                }
+            },
+            Some(tag @ ("!!bool" | "!!int" | "!!float" | "!!null" | "!!timestamp")) => {
+                self.tagged(node, text, tag)
+            }
+            Some(_) => Ok(Value::String(text.to_owned())),
+        }
+    }
+
+    /// A scalar whose tag says what it must be.
+    fn tagged(&self, node: &Node, text: &str, tag: &str) -> Result<Value, Error> {
+        let mut resolved = resolve(text, self.dialect);
+        if resolved == Resolved::Timestamp && tag != "!!timestamp" {
+            resolved = Resolved::Str;
+        }
+        if let (Resolved::Int(int), "!!float") = (resolved, tag) {
+            resolved = Resolved::Float(int as f64);
+        }
+        if resolved.tag() != tag {
+            let message = format!("cannot decode {} `{text}` as a {tag}", resolved.tag());
+            return Err(Error::at(ErrorKind::Value, node.position, message));
+        }
+        self.resolved(node, text, resolved)
+    }
+
+    fn resolved(&self, node: &Node, text: &str, resolved: Resolved) -> Result<Value, Error> {
+        Ok(match resolved {
+            Resolved::Null => Value::Null,
+            Resolved::Bool(b) => Value::Bool(b),
+            Resolved::Int(int) => Value::Number(int.into()),
+            Resolved::UInt(int) => Value::Number(int.into()),
+            Resolved::Float(float) => match Number::from_f64(float) {
+                Some(number) => Value::Number(number),
+                None => {
+                    let name = match float {
+                        f if f.is_nan() => "NaN",
+                        f if f > 0.0 => "+Inf",
+                        _ => "-Inf",
+                    };
+                    let message = format!("json: unsupported value: {name}");
+                    return Err(Error::at(ErrorKind::Json, node.position, message));
+                }
+            },
+            Resolved::Timestamp if self.dialect == Dialect::GoYaml3 => {
+                Value::String(timestamp(text).unwrap_or_else(|| text.to_owned()))
+            }
+            Resolved::Timestamp | Resolved::Str => Value::String(text.to_owned()),
+        })
+    }
+
+    // Mappings.
+
+    /// Adds the entries of a mapping to a map. `taken` is what a merge must not set.
+    fn mapping(
+        &mut self,
+        node: &'a Node,
+        entries: &'a [(Node, Node)],
+        map: &mut Map<String, Value>,
+        taken: Option<&mut Taken>,
+    ) -> Result<(), Error> {
+        self.enter(node)?;
+        if self.dialect == Dialect::GoYaml11 {
+            self.entries_in_order(entries, map)?;
+        } else if !self.strict || self.keys_are_unique(entries) {
+            self.entries_then_merge(entries, map, taken)?;
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// go-yaml v2: each entry sets its key, whatever set it before, and a merge is like the entries it stands for.
+    fn entries_in_order(
+        &mut self,
+        entries: &'a [(Node, Node)],
+        map: &mut Map<String, Value>,
+    ) -> Result<(), Error> {
+        let mut set = HashSet::new();
+        for (key, value) in entries {
+            if self.is_merge(key) {
+                self.merge(value, map, None)?;
+                continue;
+            }
+            let key_value = self.key(key)?;
+            let read = self.value(value)?;
+            if self.strict {
+                let shown = go_syntax::of(&key_value, false);
+                let name = key_text(&key_value, &read)?;
+                if !set.insert(shown.clone()) || map.contains_key(&name) {
+                    let text = format!("line {}: key {shown} already set in map", value.position.line);
+                    self.tell_duplicate(value.position, text);
+                    continue;
+                }
+            }
+            map.insert(key_text(&key_value, &read)?, read);
+        }
+        Ok(())
+    }
+
+    fn key(&mut self, key: &'a Node) -> Result<Value, Error> {
+        let value = self.value(key)?;
+        if value.is_array() || value.is_object() {
+            let shown = go_syntax::of(&value, self.dialect != Dialect::GoYaml11);
+            let message = format!("invalid map key: {shown}");
+            return Err(Error::at(ErrorKind::Value, key.position, message));
+        }
+        Ok(value)
+    }
+
+    /// go-yaml v3: an entry wins over what is merged, wherever they stand.
+    fn entries_then_merge(
+        &mut self,
+        entries: &'a [(Node, Node)],
+        map: &mut Map<String, Value>,
+        mut taken: Option<&mut Taken>,
+    ) -> Result<(), Error> {
+        let mut merge = None;
+        for (key, value) in entries {
+            if self.is_merge(key) {
+                merge = Some(value);
+                continue;
+            }
+            let name = self.text_key(key)?;
+            if let Some(taken) = &mut taken {
+                if !taken.insert(name.clone()) {
+                    continue;
+                }
+            }
+            let read = self.value(value)?;
+            map.insert(name, read);
+        }
+        let Some(merge) = merge else {
+            return Ok(());
+        };
+        let mut own = HashSet::new();
+        let taken = match taken {
+            Some(taken) => taken,
+            None => {
+                for (key, _) in entries {
+                    own.insert(self.text_key(key)?);
+                }
+                &mut own
+            }
+        };
+        self.merge(merge, map, Some(taken))
+    }
+
+    /// The key of an entry as JSON has it. Into a map whose keys are not all strings JSON does not go, in Go; the
+    /// outermost mapping is read as a map of strings in kustomize, so there every key is its text.
+    fn text_key(&mut self, key: &'a Node) -> Result<String, Error> {
+        let value = self.key(key)?;
+        let scalar = match &key.content {
+            Content::Alias(_) => self.target(key)?,
+            _ => key,
+        };
+        let text = scalar.as_str().unwrap_or_default();
+        match value {
+            Value::String(text) => Ok(text),
+            _ if self.dialect == Dialect::GoYaml3 && self.depth > 1 => {
+                let message = "json: unsupported type: map[interface {}]interface {}";
+                Err(Error::at(ErrorKind::Json, key.position, message))
+            }
+            Value::Null if self.dialect == Dialect::GoYaml3 => Ok(String::new()),
+            _ => Ok(text.to_owned()),
+        }
+    }
+
+    fn is_merge(&self, key: &Node) -> bool {
+        let untagged = match self.dialect {
+            // A quoted `<<` merges too in v3 where its tag is written, and in neither where it is not.
+            _ if key.tag.is_none() => key.style == Style::Plain,
+            _ => matches!(key.tag.as_deref(), Some("!" | "!!merge")),
+        };
+        untagged && key.as_str() == Some("<<")
+    }
+
+    fn merge(
+        &mut self,
+        value: &'a Node,
+        map: &mut Map<String, Value>,
+        mut taken: Option<&mut Taken>,
+    ) -> Result<(), Error> {
+        match &value.content {
+            Content::Sequence(items) => {
+                self.enter(value)?;
+                // Those before win: in v3 by being first, in v2, where the last one set wins, by being last.
+                let mut order: Vec<&'a Node> = items.iter().collect();
+                if self.dialect == Dialect::GoYaml11 {
+                    order.reverse();
+                }
+                for item in order {
+                    self.merge_one(item, map, taken.as_deref_mut())?;
+                }
+                self.depth -= 1;
+                Ok(())
+            }
+            _ => self.merge_one(value, map, taken),
+        }
+    }
+
+    fn merge_one(
+        &mut self,
+        value: &'a Node,
+        map: &mut Map<String, Value>,
+        taken: Option<&mut Taken>,
+    ) -> Result<(), Error> {
+        self.count_visit(value)?;
+        let wants_mapping = || {
+            let message = "map merge requires map or sequence of maps as the value";
+            Error::at(ErrorKind::Value, value.position, message)
+        };
+        match &value.content {
+            Content::Mapping(entries) => self.mapping(value, entries, map, taken),
+            Content::Alias(_) => self.expanded(value, |reader, target| match &target.content {
+                Content::Mapping(entries) => {
+                    reader.count_visit(target)?;
+                    reader.mapping(target, entries, map, taken)
+                }
+                _ => Err(wants_mapping()),
+            }),
+            _ => Err(wants_mapping()),
+        }
+    }
+
+    /// Tells of each pair of equal keys, as go-yaml v3 compares them: by their text.
+    fn keys_are_unique(&mut self, entries: &'a [(Node, Node)]) -> bool {
+        if entries.len() < 2 {
+            return true;
+        }
+        let mut groups: HashMap<(u8, &str), Vec<usize>> = HashMap::with_capacity(entries.len());
+        for (i, (key, _)) in entries.iter().enumerate() {
+            let identity = match &key.content {
+                Content::Scalar(text) => (0, text.as_str()),
+                Content::Alias(name) => (1, name.as_str()),
+                Content::Sequence(_) => (2, ""),
+                Content::Mapping(_) => (3, ""),
+            };
+            groups.entry(identity).or_default().push(i);
+        }
+        if groups.len() == entries.len() {
+            return true;
+        }
+        let mut repeated: Vec<_> = groups
+            .into_iter()
+            .filter(|(_, places)| places.len() > 1)
+            .collect();
+        repeated.sort_by(|a, b| a.1.cmp(&b.1));
+        let mut pairs: Vec<(usize, usize, &str)> = Vec::new();
+        for ((_, text), places) in repeated {
+            for (n, first) in places.iter().enumerate() {
+                for again in &places[n + 1..] {
+                    if pairs.len() < MAX_DUPLICATES_TOLD {
+                        pairs.push((*first, *again, text));
+                    }
+                }
+            }
+        }
+        pairs.sort_unstable();
+        for (first, again, text) in pairs {
+            let mut shown = String::new();
+            go_syntax::quote(&mut shown, text);
+            let (first, again) = (&entries[first].0.position, &entries[again].0.position);
+            let text = format!(
+                "line {}: mapping key {shown} already defined at line {}",
+                again.line, first.line
+            );
+            self.tell_duplicate(*again, text);
+        }
+        false
+    }
+
+    fn tell_duplicate(&mut self, position: Position, text: String) {
+        if self.duplicates.len() < MAX_DUPLICATES_TOLD {
+            self.duplicates.push((position, text));
+        }
+    }
+}
+
+/// A key as sigs.k8s.io/yaml makes a string of it.
+fn key_text(key: &Value, value: &Value) -> Result<String, Error> {
+    let unsupported = |kind: &str, shown: &str| {
+        let value = match value {
+            Value::Null => "<nil>".to_owned(),
+            value => go_syntax::of(value, false),
+        };
+        let message = format!("unsupported map key of type: {kind}, key: {shown}, value: {value}");
+        Err(Error::at(ErrorKind::Json, Position::default(), message))
+    };
+    match key {
+        Value::String(text) => Ok(text.clone()),
+        Value::Bool(b) => Ok(b.to_string()),
+        Value::Number(n) => match (n.as_i64(), n.as_u64(), n.as_f64()) {
+            (Some(int), ..) => Ok(int.to_string()),
+            (_, Some(int), _) => unsupported("uint64", &format!("{int:#x}")),
+            (.., float) => Ok(shortest_32(float.unwrap_or_default())),
+        },
+        _ => unsupported("%!s(<nil>)", "<nil>"),
+    }
+}
