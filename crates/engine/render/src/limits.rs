@@ -31,3 +31,9 @@ pub const VALUE_LEVELS: usize = 500;
 
 /// Entries of all tables of one chart after `import-values`, which can make tables hold one another.
 pub const VALUE_ENTRIES: usize = 5_000_000;
+
+/// Folders inside folders of a plain folder of manifests. A link to a parent would otherwise never end.
+pub const PLAIN_DEPTH: usize = 50;
+
+/// Files of a plain folder, and objects in them. A cluster that holds more is not described by one folder.
+pub const PLAIN_OBJECTS: usize = 100_000;
