@@ -6,5 +6,21 @@
 //! - **Entry point:** [`value::Value`] for data, [`func::FuncDef`] to add a function.
 //! - **How to test it:** `cargo test -p deploy-template`; external cases are under `conformance/gotemplate`.
 
+mod builtins;
+pub mod escape;
+pub mod exec;
+pub mod fmt;
 pub mod func;
+pub mod lex;
+pub mod limits;
+pub mod parse;
+pub mod quote;
+mod set;
+mod stack;
+pub mod unicode;
 pub mod value;
+
+pub use exec::{Ctx, ExecError, MissingKey, Options, execute};
+pub use func::Funcs;
+pub use parse::ParseError;
+pub use set::{Template, TemplateSet};

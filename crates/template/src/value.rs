@@ -9,7 +9,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 
-use crate::func::{FuncError, Host};
+use crate::func::{FuncError, Host, Signature};
+use crate::stack::deeper;
+
+mod equal;
+mod inspect;
+mod json;
+
+pub(crate) use inspect::underlying;
+pub use json::{JsonError, JsonStyle, push_json_string};
 
 /// One Go value.
 #[derive(Clone)]
@@ -201,6 +209,7 @@ pub struct Map(Rc<MapCell>);
 
 struct MapCell {
     elem: ElemType,
+    nil: bool,
     name: Option<&'static str>,
     entries: RefCell<BTreeMap<Str, Value>>,
 }
@@ -215,9 +224,25 @@ impl Map {
     pub fn typed(elem: ElemType, name: Option<&'static str>, entries: BTreeMap<Str, Value>) -> Map {
         Map(Rc::new(MapCell {
             elem,
+            nil: false,
             name,
             entries: RefCell::new(entries),
         }))
+    }
+
+    /// A nil map: empty, but `null` in JSON and not deeply equal to an empty one.
+    pub fn nil(elem: ElemType) -> Map {
+        Map(Rc::new(MapCell {
+            elem,
+            nil: true,
+            name: None,
+            entries: RefCell::default(),
+        }))
+    }
+
+    /// Whether it is a nil map; in Go, an entry cannot be set in one ("assignment to entry in nil map").
+    pub fn is_nil(&self) -> bool {
+        self.0.nil && self.0.entries.borrow().is_empty()
     }
 
     /// The type of the values.
@@ -266,6 +291,13 @@ pub trait Object {
 
     /// A field, or `None` if the type has no such field.
     fn field(&self, name: &str) -> Option<Value> {
+        let _ = name;
+        None
+    }
+
+    /// The parameters of a method, if the type has it and says so. The executor then counts, checks and converts the
+    /// arguments before [`Object::call`] sees them, with Go's error texts.
+    fn method(&self, name: &str) -> Option<Signature> {
         let _ = name;
         None
     }
@@ -365,6 +397,26 @@ impl Value {
                     .iter()
                     .map(|(k, v)| (k.as_str(), Value::from_json_with(v, number))),
             ),
+        }
+    }
+}
+
+// Lists and maps may nest deeper than the stack is high; they are taken apart with a stack that grows.
+
+impl Drop for ListCell {
+    fn drop(&mut self) {
+        let items = self.items.get_mut();
+        if items.iter().any(Value::is_container) {
+            deeper(|| items.clear());
+        }
+    }
+}
+
+impl Drop for MapCell {
+    fn drop(&mut self) {
+        let entries = self.entries.get_mut();
+        if entries.values().any(Value::is_container) {
+            deeper(|| entries.clear());
         }
     }
 }

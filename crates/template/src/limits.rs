@@ -1,0 +1,26 @@
+//! The bounds of this crate. Whatever a template or its data say, rendering ends, and ends in an error, not a crash.
+
+/// How deep `{{template}}` may nest. Go's own bound, which templates that call themselves run into.
+pub const TEMPLATE_DEPTH: usize = 100_000;
+
+/// How deep parentheses may nest in one expression. Go's own bound.
+pub const PAREN_DEPTH: usize = 10_000;
+
+/// How deep `if`, `with`, `range`, `block` and `define` may nest. Go has no bound but its memory; no author gets here.
+pub const CONTROL_DEPTH: usize = 10_000;
+
+/// How deep lists and maps may nest where they are printed, compared or turned to JSON: a map that `set` put into
+/// itself has no end. Go's JSON encoder starts to look for cycles at 1,000; its printer would run out of memory.
+pub const VALUE_DEPTH: usize = 10_000;
+
+/// The largest width or precision of a `printf` verb, as in Go (`fmt` tooLarge).
+pub const FORMAT_NUMBER: usize = 1_000_000;
+
+/// How much a value may print in one go: maps that share parts double with each level.
+pub const PRINT_BYTES: usize = 256 << 20;
+
+/// How much stack must be left before a step deeper; a step never needs more than this.
+pub const STACK_RED_ZONE_BYTES: usize = 160 << 10;
+
+/// How much stack is added where less than the red zone is left.
+pub const STACK_SEGMENT_BYTES: usize = 4 << 20;

@@ -1,0 +1,9 @@
+//! From a template's text to trees.
+
+mod number;
+mod parser;
+mod tree;
+
+pub use number::{Number, parse_float, parse_int, parse_uint};
+pub use parser::{ParseError, ParseOptions, parse};
+pub use tree::{Branch, Command, Expr, Invocation, Node, Nodes, Pipe, Tree, Variable};
