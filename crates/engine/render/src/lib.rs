@@ -9,4 +9,5 @@ pub mod helm;
 pub mod inputs;
 pub mod kustomize;
 pub mod limits;
+pub mod plain;
 pub mod source;

@@ -137,14 +137,23 @@ pub enum Lack {
 impl Plain {
     /// All objects as one text, with `---` between them.
     pub fn output(&self) -> String {
-        let documents: Vec<String> = self.objects.iter().map(|object| emit_kyaml(&object.node)).collect();
+        let documents: Vec<String> = self
+            .objects
+            .iter()
+            .map(|object| emit_kyaml(&object.node))
+            .collect();
         documents.join("---\n")
     }
 }
 
 /// Reads the objects of a folder, or of one file.
 pub fn render(source: &dyn Source, path: &str, options: PlainOptions) -> Result<Plain, PlainError> {
-    let mut reader = Reader { source, options, plain: Plain::default(), seen: HashMap::new() };
+    let mut reader = Reader {
+        source,
+        options,
+        plain: Plain::default(),
+        seen: HashMap::new(),
+    };
     match source.kind(path)? {
         Some(EntryKind::Folder) => reader.folder(path, 0)?,
         // What is absent is the source's to say.
@@ -178,7 +187,9 @@ impl Reader<'_> {
             names.update(entry.name.as_bytes());
             names.update([0]);
         }
-        self.plain.inputs.record(InputKind::Folder, path, names.finalize().into());
+        self.plain
+            .inputs
+            .record(InputKind::Folder, path, names.finalize().into());
         for entry in entries {
             let inside = format!("{}/{}", path.trim_end_matches('/'), entry.name);
             match entry.kind {
@@ -194,8 +205,14 @@ impl Reader<'_> {
 
     fn file(&mut self, path: &str) -> Result<(), PlainError> {
         let bytes = self.source.read(path)?;
-        self.plain.inputs.record(InputKind::File, path, Sha256::digest(&bytes).into());
-        let documents = if path.ends_with(".json") { json_documents(path, &bytes)? } else { yaml(path, &bytes)? };
+        self.plain
+            .inputs
+            .record(InputKind::File, path, Sha256::digest(&bytes).into());
+        let documents = if path.ends_with(".json") {
+            json_documents(path, &bytes)?
+        } else {
+            yaml(path, &bytes)?
+        };
         for document in documents {
             // Nothing between two separators, or only comments.
             if !document.is_null() {
@@ -219,14 +236,25 @@ impl Reader<'_> {
 
     fn object(&mut self, file: &str, node: Node) -> Result<(), PlainError> {
         let Position { line, .. } = node.position;
-        let lacks = |what| PlainError::NotAnObject { file: file.to_owned(), line, what };
+        let lacks = |what| PlainError::NotAnObject {
+            file: file.to_owned(),
+            line,
+            what,
+        };
         let id = identify(&node).map_err(lacks)?;
         if self.plain.objects.len() == PLAIN_OBJECTS {
             return Err(too_large(file, PLAIN_OBJECTS, "objects"));
         }
         // A generated name is different each time.
-        let is_generated = node.get("metadata").and_then(|metadata| metadata.get("name")).is_none();
-        if let Some(first) = self.seen.insert(id.clone(), self.plain.objects.len()).filter(|_| !is_generated) {
+        let is_generated = node
+            .get("metadata")
+            .and_then(|metadata| metadata.get("name"))
+            .is_none();
+        if let Some(first) = self
+            .seen
+            .insert(id.clone(), self.plain.objects.len())
+            .filter(|_| !is_generated)
+        {
             let first = &self.plain.objects[first];
             return Err(PlainError::Duplicate {
                 id: Box::new(id),
@@ -236,7 +264,12 @@ impl Reader<'_> {
                 other_line: first.line,
             });
         }
-        self.plain.objects.push(PlainObject { id, file: file.to_owned(), line, node });
+        self.plain.objects.push(PlainObject {
+            id,
+            file: file.to_owned(),
+            line,
+            node,
+        });
         Ok(())
     }
 }
@@ -256,12 +289,14 @@ fn json_documents(file: &str, bytes: &[u8]) -> Result<Vec<Node>, PlainError> {
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     values
         .map(|value| {
-            value.map(|value| json_to_node(&value)).map_err(|error| PlainError::Syntax {
-                file: file.to_owned(),
-                line: number(error.line()),
-                column: number(error.column()),
-                message: error.to_string(),
-            })
+            value
+                .map(|value| json_to_node(&value))
+                .map_err(|error| PlainError::Syntax {
+                    file: file.to_owned(),
+                    line: number(error.line()),
+                    column: number(error.column()),
+                    message: error.to_string(),
+                })
         })
         .collect()
 }
@@ -269,7 +304,11 @@ fn json_documents(file: &str, bytes: &[u8]) -> Result<Vec<Node>, PlainError> {
 /// The items, if this is a list of objects: `kind: List`, or `ConfigMapList` with `items`.
 fn items_of_list(node: &Node) -> Option<&[Node]> {
     let kind = node.get("kind")?.as_str()?;
-    if kind.ends_with("List") { node.get("items")?.items() } else { None }
+    if kind.ends_with("List") {
+        node.get("items")?.items()
+    } else {
+        None
+    }
 }
 
 /// The items of a list. An alias in one may mean an anchor in another, so where there is one, all are written out.
@@ -285,11 +324,20 @@ fn taken_apart(file: &str, list: Node) -> Result<Vec<Node>, PlainError> {
         })?;
         list = json_to_node(&json);
         // The lines are gone; that of the list leads there.
-        for item in list.get_mut("items").and_then(Node::items_mut).into_iter().flatten() {
+        for item in list
+            .get_mut("items")
+            .and_then(Node::items_mut)
+            .into_iter()
+            .flatten()
+        {
             item.position = Position { line, column: 1 };
         }
     }
-    Ok(list.get_mut("items").and_then(Node::items_mut).map(std::mem::take).unwrap_or_default())
+    Ok(list
+        .get_mut("items")
+        .and_then(Node::items_mut)
+        .map(std::mem::take)
+        .unwrap_or_default())
 }
 
 fn has_alias(node: &Node) -> bool {
@@ -297,7 +345,9 @@ fn has_alias(node: &Node) -> bool {
         Content::Alias(_) => true,
         Content::Scalar(_) => false,
         Content::Sequence(items) => items.iter().any(has_alias),
-        Content::Mapping(entries) => entries.iter().any(|(key, value)| has_alias(key) || has_alias(value)),
+        Content::Mapping(entries) => entries
+            .iter()
+            .any(|(key, value)| has_alias(key) || has_alias(value)),
     }
 }
 
@@ -305,19 +355,29 @@ fn identify(node: &Node) -> Result<ObjectId, Lack> {
     if !node.is_mapping() {
         return Err(Lack::Mapping);
     }
-    let text = |node: Option<&Node>| node.and_then(Node::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+    let text = |node: Option<&Node>| {
+        node.and_then(Node::as_str)
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+    };
     let metadata = node.get("metadata");
     let of_metadata = |name| text(metadata.and_then(|metadata| metadata.get(name)));
     Ok(ObjectId {
         api_version: text(node.get("apiVersion")).ok_or(Lack::ApiVersion)?,
         kind: text(node.get("kind")).ok_or(Lack::Kind)?,
         namespace: of_metadata("namespace").unwrap_or_default(),
-        name: of_metadata("name").or_else(|| of_metadata("generateName")).ok_or(Lack::Name)?,
+        name: of_metadata("name")
+            .or_else(|| of_metadata("generateName"))
+            .ok_or(Lack::Name)?,
     })
 }
 
 fn too_large(path: &str, limit: usize, what: &'static str) -> PlainError {
-    PlainError::TooLarge { path: path.to_owned(), limit, what }
+    PlainError::TooLarge {
+        path: path.to_owned(),
+        limit,
+        what,
+    }
 }
 
 #[cfg(test)]
@@ -326,7 +386,11 @@ mod tests {
     use crate::source::MemorySource;
 
     fn folder(files: &[(&str, &str)]) -> MemorySource {
-        MemorySource::new(files.iter().map(|(name, text)| (format!("/app/{name}"), text.as_bytes().to_vec())))
+        MemorySource::new(
+            files
+                .iter()
+                .map(|(name, text)| (format!("/app/{name}"), text.as_bytes().to_vec())),
+        )
     }
 
     fn ids(files: &[(&str, &str)], recursive: bool) -> Result<Vec<String>, String> {
@@ -341,15 +405,37 @@ mod tests {
     #[test]
     fn files_are_read_in_order() {
         let b = object("Secret", "b");
-        let two = format!("# first\n---\n{}---\n{}---\n", object("ConfigMap", "a"), object("ConfigMap", "c"));
+        let two = format!(
+            "# first\n---\n{}---\n{}---\n",
+            object("ConfigMap", "a"),
+            object("ConfigMap", "c")
+        );
         let json = r#"{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"d","namespace":"n"}}"#;
-        let files = [("z.yml", b.as_str()), ("a.yaml", &two), ("d.json", json), ("README.md", "no"), ("sub/x.yaml", &b)];
-        assert_eq!(ids(&files, false).unwrap(), ["v1 ConfigMap a", "v1 ConfigMap c", "apps/v1 Deployment n/d", "v1 Secret b"]);
+        let files = [
+            ("z.yml", b.as_str()),
+            ("a.yaml", &two),
+            ("d.json", json),
+            ("README.md", "no"),
+            ("sub/x.yaml", &b),
+        ];
+        assert_eq!(
+            ids(&files, false).unwrap(),
+            [
+                "v1 ConfigMap a",
+                "v1 ConfigMap c",
+                "apps/v1 Deployment n/d",
+                "v1 Secret b"
+            ]
+        );
     }
 
     #[test]
     fn folders_inside_are_read_when_asked() {
-        let (a, b, c) = (object("Secret", "a"), object("Secret", "b"), object("Secret", "c"));
+        let (a, b, c) = (
+            object("Secret", "a"),
+            object("Secret", "b"),
+            object("Secret", "c"),
+        );
         let files = [("b.yaml", b.as_str()), ("a/x.yaml", &a), (".git/x.yaml", &c)];
         assert_eq!(ids(&files, false).unwrap(), ["v1 Secret b"]);
         assert_eq!(ids(&files, true).unwrap(), ["v1 Secret a", "v1 Secret b"]);
@@ -360,12 +446,19 @@ mod tests {
         let list = "apiVersion: v1\nkind: List\nitems:\n- &x {apiVersion: v1, kind: Secret, metadata: {name: a}}\n\
             - apiVersion: v1\n  kind: SecretList\n  items:\n  - {apiVersion: v1, kind: Secret, metadata: {name: b}}\n\
             - {apiVersion: v1, kind: Secret, metadata: {name: c}}\n";
-        assert_eq!(ids(&[("l.yaml", list)], false).unwrap(), ["v1 Secret a", "v1 Secret b", "v1 Secret c"]);
+        assert_eq!(
+            ids(&[("l.yaml", list)], false).unwrap(),
+            ["v1 Secret a", "v1 Secret b", "v1 Secret c"]
+        );
         let aliased = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Secret\n  metadata: {name: a, labels: &l {k: v}}\n\
             - {apiVersion: v1, kind: Secret, metadata: {name: b, labels: *l}}\n";
         let plain = render(&folder(&[("l.yaml", aliased)]), "/app", PlainOptions::default()).unwrap();
         assert_eq!(plain.objects.len(), 2);
-        assert!(plain.output().ends_with("  labels:\n    k: v\n  name: b\n"), "{}", plain.output());
+        assert!(
+            plain.output().ends_with("  labels:\n    k: v\n  name: b\n"),
+            "{}",
+            plain.output()
+        );
     }
 
     #[test]
@@ -375,19 +468,35 @@ mod tests {
             ("a: b\n", "/app/x.yaml:1: apiVersion is missing"),
             ("\n- 1\n", "/app/x.yaml:2: the document is not a mapping"),
             ("apiVersion: v1\n---\n", "/app/x.yaml:1: kind is missing"),
-            ("---\n# c\napiVersion: v1\nkind: X\n", "/app/x.yaml:3: metadata.name is missing"),
+            (
+                "---\n# c\napiVersion: v1\nkind: X\n",
+                "/app/x.yaml:3: metadata.name is missing",
+            ),
             (&twice, "/app/x.yaml:6: v1 Secret a is already in /app/x.yaml:1"),
         ] {
             assert_eq!(ids(&[("x.yaml", text)], false).unwrap_err(), expected);
         }
         let generated = "apiVersion: v1\nkind: Pod\nmetadata: {generateName: a-}\n";
-        assert_eq!(ids(&[("x.yaml", &format!("{generated}---\n{generated}"))], false).unwrap().len(), 2);
-        let error = render(&folder(&[("x.json", "{\n\"a\": }")]), "/app", PlainOptions::default()).unwrap_err();
+        assert_eq!(
+            ids(&[("x.yaml", &format!("{generated}---\n{generated}"))], false)
+                .unwrap()
+                .len(),
+            2
+        );
+        let error = render(
+            &folder(&[("x.json", "{\n\"a\": }")]),
+            "/app",
+            PlainOptions::default(),
+        )
+        .unwrap_err();
         assert!(matches!(error, PlainError::Syntax { line: 2, .. }), "{error}");
         let error = render(&folder(&[("x.yaml", "a: b: c")]), "/app", PlainOptions::default()).unwrap_err();
         assert!(matches!(error, PlainError::Syntax { line: 1, .. }), "{error}");
         let error = render(&folder(&[("x.yaml", "")]), "/other", PlainOptions::default()).unwrap_err();
-        assert!(matches!(error, PlainError::Source(SourceError::NotFound { .. })), "{error}");
+        assert!(
+            matches!(error, PlainError::Source(SourceError::NotFound { .. })),
+            "{error}"
+        );
     }
 
     #[test]
@@ -395,7 +504,17 @@ mod tests {
         let text = "# why\napiVersion: v1\nkind: Secret\nmetadata:\n  name: a # here\n";
         let plain = render(&folder(&[("x.yaml", text)]), "/app", PlainOptions::default()).unwrap();
         assert_eq!(plain.output(), text);
-        let inputs: Vec<_> = plain.inputs.iter().map(|(kind, name, _)| (kind.clone(), name.to_owned())).collect();
-        assert_eq!(inputs, [(InputKind::File, "/app/x.yaml".to_owned()), (InputKind::Folder, "/app".to_owned())]);
+        let inputs: Vec<_> = plain
+            .inputs
+            .iter()
+            .map(|(kind, name, _)| (kind.clone(), name.to_owned()))
+            .collect();
+        assert_eq!(
+            inputs,
+            [
+                (InputKind::File, "/app/x.yaml".to_owned()),
+                (InputKind::Folder, "/app".to_owned())
+            ]
+        );
     }
 }
