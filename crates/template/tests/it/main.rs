@@ -1,0 +1,4 @@
+//! The tests of the template crate from outside.
+
+mod conformance;
+mod host;
