@@ -1,6 +1,7 @@
 //! The real programs beside ours: oracles of behaviour and peers of speed. Never shipped, never needed by `make test`.
 
 pub mod compare;
+mod kubernetes;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -57,27 +58,40 @@ pub fn program(name: &str) -> Result<PathBuf, String> {
     }
 }
 
+/// Without names: those that the renderer is compared with. `kubernetes` stands for all programs of a control plane and node.
 fn install(names: &[String]) -> Outcome {
-    if let Some(unknown) = names
-        .iter()
-        .find(|name| !PEERS.iter().any(|peer| peer.name == *name))
-    {
-        let known: Vec<&str> = PEERS.iter().map(|peer| peer.name).collect();
-        return Err(format!(
-            "no peer is named {unknown}; there are {}",
-            known.join(", ")
-        ));
-    }
-    for peer in PEERS
-        .iter()
-        .filter(|peer| names.is_empty() || names.iter().any(|name| name == peer.name))
-    {
-        if program(peer.name).is_ok() {
-            println!("{}: there", peer.name);
-            continue;
+    let wanted: Vec<&str> = if names.is_empty() {
+        PEERS.iter().map(|peer| peer.name).collect()
+    } else {
+        names
+            .iter()
+            .flat_map(|name| {
+                if name == "kubernetes" {
+                    kubernetes::PROGRAMS.to_vec()
+                } else {
+                    vec![name.as_str()]
+                }
+            })
+            .collect()
+    };
+    let bin = repository::root().join("target/peers/bin");
+    std::fs::create_dir_all(&bin).map_err(|e| format!("{}: {e}", bin.display()))?;
+    for name in wanted {
+        if program(name).is_ok() {
+            println!("{name}: there");
+        } else if let Some(peer) = PEERS.iter().find(|peer| peer.name == name) {
+            println!("{name}: go install {}", peer.module);
+            go_install(peer)?;
+        } else if kubernetes::PROGRAMS.contains(&name) {
+            println!("{name}: go build, some minutes");
+            kubernetes::install(name)?;
+        } else {
+            let known: Vec<&str> = PEERS.iter().map(|peer| peer.name).collect();
+            return Err(format!(
+                "no peer is named {name}; there are {}, kubernetes",
+                known.join(", ")
+            ));
         }
-        println!("{}: go install {}", peer.name, peer.module);
-        go_install(peer)?;
     }
     Ok(())
 }
@@ -86,14 +100,12 @@ fn go_install(peer: &Peer) -> Outcome {
     let root = repository::root();
     // A folder of its own: helm 3 and helm 4 build to the same name.
     let workshop = root.join("target/peers/build").join(peer.name);
-    let bin = root.join("target/peers/bin");
-    std::fs::create_dir_all(&bin).map_err(|e| format!("{}: {e}", bin.display()))?;
     let mut go = Command::new("go");
     go.args(["install", peer.module])
         .env("GOBIN", &workshop)
         .env("CGO_ENABLED", "0");
     repository::stdout(&mut go)
         .map_err(|e| format!("{e}\nGo 1.26 is needed: https://go.dev/dl, or the package golang-go"))?;
-    std::fs::rename(workshop.join(peer.built_as), bin.join(peer.name))
-        .map_err(|e| format!("{}: {e}", peer.name))
+    let program = root.join("target/peers/bin").join(peer.name);
+    std::fs::rename(workshop.join(peer.built_as), program).map_err(|e| format!("{}: {e}", peer.name))
 }

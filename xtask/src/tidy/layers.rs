@@ -1,7 +1,5 @@
 //! Folders are layers: which crate may import which (ARCHITECTURE.md, "Layers").
 
-use serde_json::Value;
-
 use crate::repository;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +72,7 @@ pub fn check() -> Result<Vec<String>, String> {
             let Some(to_folder) = dependency["path"].as_str().map(folder_of) else {
                 continue;
             };
-            let for_tests = dependency["kind"] == Value::from("dev");
+            let for_tests = dependency["kind"].as_str() == Some("dev");
             let allowed = match layer(&to_folder) {
                 Some(Layer::Dev) => for_tests || from == Layer::Dev,
                 Some(to) => for_tests || may_import(from, to),

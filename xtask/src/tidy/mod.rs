@@ -4,6 +4,7 @@ mod architecture;
 mod errors;
 mod layers;
 mod lengths;
+mod purity;
 
 use crate::{Outcome, conformance, licenses};
 
@@ -14,6 +15,7 @@ const RULES: &[Rule] = &[
     ("layers", layers::check),
     ("architecture", architecture::check),
     ("lengths", lengths::check),
+    ("purity", purity::check),
     ("errors", errors::check),
     ("licences", licenses::check),
     ("conformance", conformance::check),
