@@ -12,8 +12,8 @@ use serde_json::{Map, Number, Value};
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
-/// This many equal keys are named in one error; a thousandth does not help anybody.
-const MAX_DUPLICATES_TOLD: usize = 1000;
+/// This many problems are named in one error; one more does not help anybody.
+const MAX_PROBLEMS_TOLD: usize = 1000;
 
 pub(super) struct Reader<'a> {
     root: &'a Node,
@@ -26,7 +26,8 @@ pub(super) struct Reader<'a> {
     visits: u64,
     alias_visits: u64,
     depth: usize,
-    duplicates: Vec<(Position, String)>,
+    /// What go-yaml collects instead of stopping: keys written twice, keys of a wrong kind.
+    problems: Vec<(Position, String)>,
 }
 
 /// The keys that a merge must not set, in go-yaml v3.
@@ -43,17 +44,17 @@ impl<'a> Reader<'a> {
             visits: 0,
             alias_visits: 0,
             depth: 0,
-            duplicates: Vec::new(),
+            problems: Vec::new(),
         }
     }
 
     pub(super) fn read(mut self) -> Result<Value, Error> {
         let value = self.value(self.root)?;
-        match self.duplicates.first() {
+        match self.problems.first() {
             None => Ok(value),
             Some((position, _)) => {
                 let mut message = "unmarshal errors:".to_owned();
-                for (_, text) in &self.duplicates {
+                for (_, text) in &self.problems {
                     write!(message, "\n  {text}").expect("a string takes everything");
                 }
                 Err(Error::at(ErrorKind::Duplicate, *position, message))
@@ -256,7 +257,7 @@ impl<'a> Reader<'a> {
                 let name = key_text(&key_value, &read)?;
                 if !set.insert(shown.clone()) || map.contains_key(&name) {
                     let text = format!("line {}: key {shown} already set in map", value.position.line);
-                    self.tell_duplicate(value.position, text);
+                    self.tell(value.position, text);
                     continue;
                 }
             }
@@ -286,6 +287,15 @@ impl<'a> Reader<'a> {
         for (key, value) in entries {
             if self.is_merge(key) {
                 merge = Some(value);
+                continue;
+            }
+            if self.dialect == Dialect::GoYaml3 && self.depth == 1 && (key.is_mapping() || key.is_sequence())
+            {
+                let (line, tag) = (key.position.line, key.resolved_tag());
+                self.tell(
+                    key.position,
+                    format!("line {line}: cannot unmarshal {tag} into string"),
+                );
                 continue;
             }
             let name = self.text_key(key)?;
@@ -417,7 +427,7 @@ impl<'a> Reader<'a> {
         for ((_, text), places) in repeated {
             for (n, first) in places.iter().enumerate() {
                 for again in &places[n + 1..] {
-                    if pairs.len() < MAX_DUPLICATES_TOLD {
+                    if pairs.len() < MAX_PROBLEMS_TOLD {
                         pairs.push((*first, *again, text));
                     }
                 }
@@ -432,14 +442,14 @@ impl<'a> Reader<'a> {
                 "line {}: mapping key {shown} already defined at line {}",
                 again.line, first.line
             );
-            self.tell_duplicate(*again, text);
+            self.tell(*again, text);
         }
         false
     }
 
-    fn tell_duplicate(&mut self, position: Position, text: String) {
-        if self.duplicates.len() < MAX_DUPLICATES_TOLD {
-            self.duplicates.push((position, text));
+    fn tell(&mut self, position: Position, text: String) {
+        if self.problems.len() < MAX_PROBLEMS_TOLD {
+            self.problems.push((position, text));
         }
     }
 }

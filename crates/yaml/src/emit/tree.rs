@@ -1,9 +1,8 @@
 //! Trees as kyaml's encoder, go-yaml v3's, writes them: with the styles, comments, anchors and tags of their source.
 
 use super::writer::{Layout, Place, Writer};
-use crate::dialect::Dialect;
 use crate::node::{Content, Node, Style};
-use crate::resolve::resolve;
+use std::fmt::Write as _;
 use std::mem::{swap, take};
 
 /// A tree as a document.
@@ -54,13 +53,20 @@ struct Emitter {
     comments: Comments,
 }
 
+/// What follows a node. go-yaml does it behind the first event of a collection, before its contents.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    Nothing,
+    Comments,
+    /// A comma at once if comments follow.
+    CommaAndComments,
+}
+
 impl Emitter {
     fn document(&mut self, root: &Node) {
-        self.begin(root, "", "");
+        self.begin(root);
         self.head_comment();
-        self.node(root, Place::Root);
-        self.line_comment();
-        self.foot_comment();
+        self.node(root, Place::Root, Behind::Comments);
         self.writer.indent = -1;
         // Whatever is left is set apart by a blank line.
         self.writer.foot_indent = 0;
@@ -70,37 +76,64 @@ impl Emitter {
     }
 
     /// What a node's first event brings along: a collection's line and foot comments come with its end.
-    fn begin(&mut self, node: &Node, foot_override: &str, tail: &str) {
-        let _ = foot_override;
+    fn begin(&mut self, node: &Node) {
         match &node.content {
-            Content::Sequence(_) | Content::Mapping(_) => self.comments.add(&node.head_comment, "", "", tail),
-            _ => self
-                .comments
-                .add(&node.head_comment, &node.line_comment, &node.foot_comment, tail),
+            Content::Sequence(_) | Content::Mapping(_) => self.comments.add(&node.head_comment, "", "", ""),
+            _ => {
+                let Node {
+                    head_comment,
+                    line_comment,
+                    foot_comment,
+                    ..
+                } = node;
+                self.comments.add(head_comment, line_comment, foot_comment, "");
+            }
         }
     }
 
-    fn node(&mut self, node: &Node, place: Place) {
+    /// The same for a key, whose foot comment is written behind its value, as the tail of what follows.
+    fn begin_key(&mut self, key: &Node, tail: &str) {
+        match &key.content {
+            Content::Sequence(_) => self.comments.add(&key.head_comment, "", "", ""),
+            Content::Mapping(_) => self.comments.add(&key.head_comment, "", "", tail),
+            Content::Alias(_) => self.comments.add(&key.head_comment, &key.line_comment, "", ""),
+            Content::Scalar(_) => self.comments.add(&key.head_comment, &key.line_comment, "", tail),
+        }
+    }
+
+    fn node(&mut self, node: &Node, place: Place, behind: Behind) {
         match &node.content {
             Content::Alias(name) => self.writer.word(&format!("*{name}")),
             Content::Scalar(text) => self.scalar(node, text, place),
             Content::Sequence(items) => {
-                self.properties(node, node.tag.as_deref().filter(|t| *t != "!!seq" && *t != "!"));
-                if self.is_flow(node) || items.is_empty() {
-                    self.flow_sequence(node, items, place);
-                } else {
-                    self.block_sequence(node, items, place);
-                }
+                self.properties(node, node.tag.as_deref());
+                self.behind(behind);
+                return match self.is_flow(node) || items.is_empty() {
+                    true => self.flow_sequence(node, items, place),
+                    false => self.block_sequence(node, items, place),
+                };
             }
             Content::Mapping(entries) => {
-                self.properties(node, node.tag.as_deref().filter(|t| *t != "!!map" && *t != "!"));
-                if self.is_flow(node) || entries.is_empty() {
-                    self.flow_mapping(node, entries, place);
-                } else {
-                    self.block_mapping(node, entries, place);
-                }
+                self.properties(node, node.tag.as_deref());
+                self.behind(behind);
+                return match self.is_flow(node) || entries.is_empty() {
+                    true => self.flow_mapping(node, entries, place),
+                    false => self.block_mapping(node, entries, place),
+                };
             }
         }
+        self.behind(behind);
+    }
+
+    fn behind(&mut self, behind: Behind) {
+        if behind == Behind::Nothing {
+            return;
+        }
+        if behind == Behind::CommaAndComments && self.comments.any_behind() {
+            self.writer.indicator(",", false, false, false);
+        }
+        self.line_comment();
+        self.foot_comment();
     }
 
     fn is_flow(&self, node: &Node) -> bool {
@@ -111,39 +144,27 @@ impl Emitter {
         if let Some(anchor) = &node.anchor {
             self.writer.word(&format!("&{anchor}"));
         }
-        if let Some(tag) = tag {
+        if let Some(tag) = tag.filter(|t| *t != "!") {
             self.writer.word(&written_tag(tag));
         }
     }
 
     fn scalar(&mut self, node: &Node, text: &str, place: Place) {
-        let tag = node.tag.as_deref().filter(|t| *t != "!");
         let wanted = match node.style {
             Style::Plain | Style::Flow if text.contains('\n') => Style::Literal,
-            Style::Flow => Style::Plain,
             style => style,
         };
-        let mut style = self.writer.style_for(text, wanted, place);
-        // Quotes would make a string of what is none: say what it is.
-        let quoted_by_need = style != Style::Plain && node.style == Style::Plain && tag.is_none();
-        if quoted_by_need && text.is_empty() && resolve(text, Dialect::GoYaml3).tag() == "!!null" {
-            style = Style::SingleQuoted;
-        }
-        self.properties(node, tag);
-        match style {
-            Style::Literal | Style::Folded => self.block_scalar(text, style, place),
-            _ => self.writer.flow_scalar(text, style, place),
+        self.properties(node, scalar_tag(node));
+        match self.writer.style_for(text, wanted, place) {
+            style @ (Style::Literal | Style::Folded) => self.block_scalar(text, style, place),
+            style => self.writer.flow_scalar(text, style, place),
         }
     }
 
     fn block_scalar(&mut self, text: &str, style: Style, place: Place) {
         let before = self.writer.deeper(place, true, false);
-        self.writer.indicator(
-            if style == Style::Literal { "|" } else { ">" },
-            true,
-            false,
-            false,
-        );
+        let indicator = if style == Style::Literal { "|" } else { ">" };
+        self.writer.indicator(indicator, true, false, false);
         self.writer.block_hints(text);
         if self.comments.line.is_empty() {
             self.writer.put_break();
@@ -161,13 +182,11 @@ impl Emitter {
         let before = self.writer.indent;
         self.writer.into_block_sequence(place);
         for item in items {
-            self.begin(item, "", "");
+            self.begin(item);
             self.head_comment();
             self.writer.write_indent();
             self.writer.indicator("-", true, false, true);
-            self.node(item, Place::BlockItem);
-            self.line_comment();
-            self.foot_comment();
+            self.node(item, Place::BlockItem, Behind::Comments);
         }
         self.comments.add("", &node.line_comment, &node.foot_comment, "");
         self.writer.indent = before;
@@ -182,38 +201,27 @@ impl Emitter {
             self.head_comment();
             self.writer.write_indent();
             // A line comment of a key is unusual: the scanner gives them to values.
-            let simple = self.is_simple_key(key);
             if !self.comments.line.is_empty() {
                 self.comments.key_line = take(&mut self.comments.line);
             }
-            if simple {
-                self.node(key, Place::SimpleKey);
+            if self.is_simple_key(key) {
+                self.node(key, Place::SimpleKey, Behind::Nothing);
+                self.begin(value);
                 self.writer.indicator(":", false, false, false);
             } else {
                 self.writer.indicator("?", true, false, true);
-                self.node(key, Place::Key);
+                self.node(key, Place::Key, Behind::Nothing);
+                self.begin(value);
                 self.writer.write_indent();
                 self.writer.indicator(":", true, false, true);
             }
-            self.begin(value, "", "");
             self.key_line_comment(value);
-            self.node(value, Place::Value);
-            self.line_comment();
-            self.foot_comment();
+            self.node(value, Place::Value, Behind::Comments);
         }
         self.comments
             .add("", &node.line_comment, &node.foot_comment, tail);
+        self.head_comment();
         self.writer.indent = before;
-    }
-
-    /// A key's foot comment is written behind its value, as the tail of what follows.
-    fn begin_key(&mut self, key: &Node, tail: &str) {
-        match &key.content {
-            Content::Sequence(_) => self.comments.add(&key.head_comment, "", "", ""),
-            Content::Mapping(_) => self.comments.add(&key.head_comment, "", "", tail),
-            Content::Alias(_) => self.comments.add(&key.head_comment, &key.line_comment, "", ""),
-            Content::Scalar(_) => self.comments.add(&key.head_comment, &key.line_comment, "", tail),
-        }
     }
 
     fn key_line_comment(&mut self, value: &Node) {
@@ -241,23 +249,13 @@ impl Emitter {
         self.writer.flow_level += 1;
         let mut comma_written = true;
         for item in items {
-            self.begin(item, "", "");
-            if !comma_written {
-                self.writer.indicator(",", false, false, false);
-            }
-            self.head_comment();
-            self.flow_line_start();
-            comma_written = self.flow_entry_end(|e| e.node(item, Place::FlowItem));
+            self.begin(item);
+            self.begin_flow_entry(comma_written);
+            comma_written = self.comments.any_behind();
+            self.node(item, Place::FlowItem, Behind::CommaAndComments);
         }
         self.comments.add("", &node.line_comment, &node.foot_comment, "");
-        self.writer.flow_level -= 1;
-        self.writer.indent = before;
-        if self.writer.column == 0 {
-            self.writer.write_indent();
-        }
-        self.writer.indicator("]", false, false, false);
-        self.line_comment();
-        self.foot_comment();
+        self.end_flow("]", before);
     }
 
     fn flow_mapping(&mut self, node: &Node, entries: &[(Node, Node)], place: Place) {
@@ -269,66 +267,60 @@ impl Emitter {
         for (key, value) in entries {
             self.begin_key(key, tail);
             tail = &key.foot_comment;
-            if !comma_written {
-                self.writer.indicator(",", false, false, false);
-            }
-            self.head_comment();
-            self.flow_line_start();
+            self.begin_flow_entry(comma_written);
             if self.is_simple_key(key) {
-                self.node(key, Place::SimpleKey);
-                self.begin(value, "", "");
+                self.node(key, Place::SimpleKey, Behind::Nothing);
+                self.begin(value);
                 self.writer.indicator(":", false, false, false);
             } else {
                 self.writer.indicator("?", true, false, false);
-                self.node(key, Place::Key);
-                self.begin(value, "", "");
+                self.node(key, Place::Key, Behind::Nothing);
+                self.begin(value);
                 if self.writer.column > self.writer.layout.width {
                     self.writer.write_indent();
                 }
                 self.writer.indicator(":", true, false, false);
             }
-            comma_written = self.flow_entry_end(|e| e.node(value, Place::Value));
+            comma_written = self.comments.any_behind();
+            self.node(value, Place::Value, Behind::CommaAndComments);
         }
         self.comments
             .add("", &node.line_comment, &node.foot_comment, tail);
-        let comments = &self.comments;
-        let waiting = !(comments.head.is_empty() && comments.foot.is_empty() && comments.tail.is_empty());
+        let Comments { head, foot, tail, .. } = &self.comments;
+        let waiting = !(head.is_empty() && foot.is_empty() && tail.is_empty());
         if waiting && !comma_written {
             self.writer.indicator(",", false, false, false);
         }
         self.head_comment();
-        self.writer.flow_level -= 1;
-        self.writer.indent = before;
-        if self.writer.column == 0 {
-            self.writer.write_indent();
-        }
-        self.writer.indicator("}", false, false, false);
-        self.line_comment();
-        self.foot_comment();
+        self.end_flow("}", before);
     }
 
-    fn flow_line_start(&mut self) {
+    fn begin_flow_entry(&mut self, comma_written: bool) {
+        if !comma_written {
+            self.writer.indicator(",", false, false, false);
+        }
+        self.head_comment();
         if self.writer.column == 0 || self.writer.column > self.writer.layout.width {
             self.writer.write_indent();
         }
     }
 
-    /// Writes an entry, and its comma at once if comments follow; whether it did.
-    fn flow_entry_end(&mut self, entry: impl FnOnce(&mut Self)) -> bool {
-        let trailing = self.comments.any_behind();
-        entry(self);
-        if self.comments.any_behind() {
-            self.writer.indicator(",", false, false, false);
+    fn end_flow(&mut self, close: &str, before: i64) {
+        self.writer.flow_level -= 1;
+        self.writer.indent = before;
+        if self.writer.column == 0 {
+            self.writer.write_indent();
         }
+        self.writer.indicator(close, false, false, false);
         self.line_comment();
         self.foot_comment();
-        trailing
     }
 
     fn is_simple_key(&self, key: &Node) -> bool {
-        let properties = key.anchor.as_ref().map_or(0, String::len) + key.tag.as_ref().map_or(0, String::len);
+        let anchor = key.anchor.as_ref().map_or(0, String::len);
+        let tag = scalar_tag(key).map_or(0, str::len);
         match &key.content {
-            Content::Scalar(text) => self.writer.fits_simple_key(text, properties),
+            Content::Scalar(text) => self.writer.fits_simple_key(text, anchor + tag),
             Content::Alias(name) => self.writer.fits_simple_key(name, 0),
             Content::Sequence(items) => items.is_empty(),
             Content::Mapping(entries) => entries.is_empty(),
@@ -392,11 +384,29 @@ impl Emitter {
     }
 }
 
-/// A tag as it is written: tags of other schemas in full.
-fn written_tag(tag: &str) -> String {
-    if tag.starts_with('!') {
-        tag.to_owned()
-    } else {
-        format!("!<{tag}>")
+/// The tag to write: the one that the source has, and the one that go-yaml gives to the key of a merge.
+fn scalar_tag(node: &Node) -> Option<&str> {
+    match (&node.tag, node.style, &node.content) {
+        (Some(tag), ..) if tag != "!" => Some(tag),
+        (_, Style::Plain, Content::Scalar(text)) if text == "<<" => Some("!!merge"),
+        _ => None,
     }
+}
+
+/// A tag as it is written: tags of other schemas in full, unusual characters escaped.
+fn written_tag(tag: &str) -> String {
+    let (open, content, close) = match (tag.strip_prefix("!!"), tag.strip_prefix('!')) {
+        (Some(suffix), _) => ("!!", suffix, ""),
+        (_, Some(suffix)) => ("!", suffix, ""),
+        _ => ("!<", tag, ">"),
+    };
+    let mut written = open.to_owned();
+    for byte in content.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-;/?:@&=+$,_.~*'()[]".contains(&byte) {
+            written.push(char::from(byte));
+        } else {
+            write!(written, "%{byte:02X}").expect("a string takes everything");
+        }
+    }
+    written + close
 }
