@@ -136,6 +136,36 @@ catalogue! {
         zh: "尚不支持 kustomization 的字段 {field}。",
             "docs/conformance.md 列出了已支持的字段；在此之前请用 kustomize 构建该目录。";
     }
+    KustomizeFlagUnsupported = "DEP-KUST-003" {
+        en: "The option {flag} of kustomize build is not supported.",
+            "A render runs no program and reads no network; build this folder with kustomize itself.";
+        zh: "不支持 kustomize build 的选项 {flag}。",
+            "渲染时不会运行外部程序，也不会访问网络；请用 kustomize 构建该目录。";
+    }
+    RenderNotAnObject = "DEP-RENDER-001" {
+        en: "{file} has a document that is not a Kubernetes object.",
+            "An object needs apiVersion, kind and metadata.name; move other files out of the folder.";
+        zh: "{file} 中有文档不是 Kubernetes 对象。",
+            "对象必须包含 apiVersion、kind 和 metadata.name；其他文件请移到别的目录。";
+    }
+    RenderDuplicate = "DEP-RENDER-002" {
+        en: "The object {object} is described twice.",
+            "Keep one of the two: the cluster would keep whichever is applied last.";
+        zh: "对象 {object} 重复定义。",
+            "请只保留一处，否则集群中留下的是最后应用的那个。";
+    }
+    RenderEmpty = "DEP-RENDER-003" {
+        en: "There is nothing to render in {path}.",
+            "Give a folder with Chart.yaml, kustomization.yaml or manifests; --recursive reads the folders inside, too.";
+        zh: "{path} 中没有可渲染的内容。",
+            "请指定包含 Chart.yaml、kustomization.yaml 或清单文件的目录；--recursive 会一并读取子目录。";
+    }
+    RenderTooLarge = "DEP-RENDER-004" {
+        en: "{path} is too large to be a folder of manifests.",
+            "Name the folder that holds the manifests, not one above it.";
+        zh: "{path} 过大，不像是清单目录。",
+            "请指定真正存放清单的目录，而不是它的上级目录。";
+    }
     UsageInvalid = "DEP-CLI-001" {
         en: "The command line is not valid.",
             "See what is accepted: {command} --help";
