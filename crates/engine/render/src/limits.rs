@@ -37,3 +37,19 @@ pub const PLAIN_DEPTH: usize = 50;
 
 /// Files of a plain folder, and objects in them. A cluster that holds more is not described by one folder.
 pub const PLAIN_OBJECTS: usize = 100_000;
+
+/// Levels of a `values.schema.json`, which is walked by recursion. Hand-written schemas have some 20.
+pub const SCHEMA_LEVELS: usize = 500;
+
+/// Schemas applied to values while one chart is checked. References can make small schemas explode; a large chart takes
+/// some 100,000.
+pub const SCHEMA_STEPS: usize = 5_000_000;
+
+/// How often `include` may nest one template: helm's own bound (`recursionMaxNums`).
+pub const INCLUDE_DEPTH: usize = 1_000;
+
+/// How often `tpl` may nest. Helm has no bound and dies of it; no chart gets here.
+pub const TPL_DEPTH: usize = 1_000;
+
+/// How many texts of `tpl` are kept parsed; an umbrella chart has some hundred different ones.
+pub const TPL_CACHE: usize = 10_000;
