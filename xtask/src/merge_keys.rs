@@ -55,7 +55,22 @@ impl Document {
                 document.read_path(path)?;
             }
         }
+        document.add_kustomization();
         Ok(document)
+    }
+
+    /// The lists of a kustomization, which kustomize knows from a document of its own (openapi/kustomizationapi).
+    fn add_kustomization(&mut self) {
+        let version = "kustomize.config.k8s.io/v1beta1".to_owned();
+        let name = "io.k8s.api.apps.v1.Kustomization".to_owned();
+        let list = || Shape::List {
+            element: None,
+            strategy: "merge".to_owned(),
+            keys: vec!["name".to_owned()],
+        };
+        let fields = ["configMapGenerator", "secretGenerator"].map(|field| (field.to_owned(), list()));
+        self.types.insert(name.clone(), fields.into_iter().collect());
+        self.kinds.insert((version, "Kustomization".to_owned()), name);
     }
 
     fn read_definition(&mut self, named: &[u8]) -> Result<(), String> {

@@ -125,7 +125,11 @@ pub(super) fn merge(arena: &mut Arena, lists: Lists<'_>, each: &mut MergeElement
             .map(|(at, source)| {
                 // Removals below are visible in the target's list, also where it is another source as well.
                 let same = at > 0 && *source == lists.sources[0];
-                let list = if at == 0 || same { Some(&dest) } else { source.as_ref() };
+                let list = if at == 0 || same {
+                    Some(&dest)
+                } else {
+                    source.as_ref()
+                };
                 list.and_then(|list| find(arena, list, &keys, &values))
             })
             .collect();
@@ -310,6 +314,8 @@ fn is_like(node: &Node, key: &str, value: &str) -> Result<bool, Error> {
         return Ok(tree::value(node) == value);
     }
     tree::expect(node, tree::Kind::Mapping)?;
-    Ok(tree::field(node, key)
-        .is_some_and(|v| value.is_empty() || tree::text(v).unwrap_or_default() == value))
+    Ok(
+        tree::field(node, key)
+            .is_some_and(|v| value.is_empty() || tree::text(v).unwrap_or_default() == value),
+    )
 }

@@ -148,7 +148,12 @@ impl Walk<'_> {
     }
 
     /// The keys of a list that merges: the schema's, or the inferred one.
-    fn keys(&self, of: Option<Type<'_>>, nodes: &[Option<&Node>], path: &Path<'_>) -> Result<Vec<String>, Error> {
+    fn keys(
+        &self,
+        of: Option<Type<'_>>,
+        nodes: &[Option<&Node>],
+        path: &Path<'_>,
+    ) -> Result<Vec<String>, Error> {
         if let Some(of) = of.filter(|of| !of.strategy().is_empty()) {
             return Ok(of.keys().into_iter().map(str::to_owned).collect());
         }

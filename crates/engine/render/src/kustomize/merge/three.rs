@@ -72,18 +72,27 @@ impl Walk<'_> {
         }
         match kind {
             tree::Kind::Mapping => self.merge_maps(place, of, path),
-            tree::Kind::Sequence if self.is_associative(of, &place.nodes()) => self.merge_lists(place, of, path),
+            tree::Kind::Sequence if self.is_associative(of, &place.nodes()) => {
+                self.merge_lists(place, of, path)
+            }
             tree::Kind::Sequence | tree::Kind::Scalar => Ok(choose(place)),
             tree::Kind::Alias => Ok(None),
         }
     }
 
-    fn merge_maps(&self, place: Place<'_>, of: Option<Type<'_>>, path: &Path<'_>) -> Result<Option<Node>, Error> {
+    fn merge_maps(
+        &self,
+        place: Place<'_>,
+        of: Option<Type<'_>>,
+        path: &Path<'_>,
+    ) -> Result<Option<Node>, Error> {
         if place.is_cleared() || (place.dest.is_none() && place.update.is_none()) {
             return Ok(None);
         }
         let (origin, update) = (place.origin, place.update);
-        let mut dest = place.dest.unwrap_or_else(|| tree::made(Content::Mapping(Vec::new())));
+        let mut dest = place
+            .dest
+            .unwrap_or_else(|| tree::made(Content::Mapping(Vec::new())));
         let names: BTreeSet<String> = [Some(&dest), origin, update]
             .into_iter()
             .flatten()
@@ -117,7 +126,10 @@ impl Walk<'_> {
         let (dest_key, dest_value) = match place {
             Some(at) => {
                 let (key, value) = &mut entries[at];
-                (Some(key.clone()), Some(std::mem::replace(value, tree::scalar(""))))
+                (
+                    Some(key.clone()),
+                    Some(std::mem::replace(value, tree::scalar(""))),
+                )
             }
             None => (None, None),
         };
@@ -128,13 +140,11 @@ impl Walk<'_> {
             .as_ref()
             .map(|c| c.resolve(self.schema))
             .or_else(|| of.and_then(|of| of.field(name)));
-        let key = choose(
-            Place {
-                dest: dest_key.clone(),
-                origin: origin_key.as_ref(),
-                update: update_key.as_ref(),
-            },
-        );
+        let key = choose(Place {
+            dest: dest_key.clone(),
+            origin: origin_key.as_ref(),
+            update: update_key.as_ref(),
+        });
         let style = dest_value.as_ref().map(|value| value.style);
         let value = self.merge(
             Place {
@@ -182,7 +192,12 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn merge_lists(&self, place: Place<'_>, of: Option<Type<'_>>, path: &Path<'_>) -> Result<Option<Node>, Error> {
+    fn merge_lists(
+        &self,
+        place: Place<'_>,
+        of: Option<Type<'_>>,
+        path: &Path<'_>,
+    ) -> Result<Option<Node>, Error> {
         if missing(place.update) && !missing(place.origin) {
             return Ok(None);
         }
@@ -207,12 +222,19 @@ impl Walk<'_> {
             keys: &keys,
             increase: self.options.list_increase,
         };
-        let merged = elements::merge(&mut arena, lists, &mut |arena, found| self.merge_element(arena, found, of))?;
+        let merged = elements::merge(&mut arena, lists, &mut |arena, found| {
+            self.merge_element(arena, found, of)
+        })?;
         *list = arena.release(&merged);
         Ok(Some(dest))
     }
 
-    fn merge_element(&self, arena: &mut Arena, found: &[Option<usize>], of: Option<Type<'_>>) -> Result<Option<usize>, Error> {
+    fn merge_element(
+        &self,
+        arena: &mut Arena,
+        found: &[Option<usize>],
+        of: Option<Type<'_>>,
+    ) -> Result<Option<usize>, Error> {
         let copy = |at: usize| found[at].map(|id| arena.nodes[id].clone());
         let (dest, origin, update) = (copy(0), copy(1), copy(2));
         let place = Place {

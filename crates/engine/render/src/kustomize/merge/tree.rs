@@ -167,19 +167,35 @@ pub fn resolved_tag(node: &Node) -> &str {
     node.resolved_tag()
 }
 
-/// Writes the tag of a scalar down, so that a change of its text or style does not change its type.
-/// A scalar that was made without a tag has none, and stays so.
-pub fn keep_tag(node: &mut Node) {
-    if node.tag.is_none() && node.position.line != 0 && kind(node) == Kind::Scalar {
-        node.tag = Some(resolved_tag(node).to_owned());
+/// Changes the text or style of a scalar, whose type stays: go-yaml fixes the type of what it reads, and says it where the
+/// text would mean something else. But a number in quotes is a string. A scalar that was made means what its text means.
+fn change(node: &mut Node, change: impl FnOnce(&mut Node)) {
+    let is_made = node.position.line == 0;
+    if kind(node) != Kind::Scalar || (is_made && node.tag.is_none()) {
+        change(node);
+        return;
+    }
+    let tag = resolved_tag(node).to_owned();
+    change(node);
+    let Content::Scalar(text) = &node.content else {
+        return;
+    };
+    let means = Node::scalar(text.as_str()).resolved_tag() == tag;
+    node.tag = None;
+    match (means, tag.as_str()) {
+        // It stays a string, whatever text it gets next.
+        (_, "!!str") if is_made => node.tag = Some(tag),
+        (true, _) => {}
+        (false, "!!str") if node.style == Style::Plain => node.style = Style::DoubleQuoted,
+        (false, "!!str") => {}
+        (false, _) => node.tag = Some(tag),
     }
 }
 
 /// Gives a node another style; its type stays.
 pub fn restyle(node: &mut Node, style: Style) {
-    if node.style != style {
-        keep_tag(node);
-        node.style = style;
+    if node.style != style || node.tag.is_some() {
+        change(node, |node| node.style = style);
     }
 }
 
@@ -266,8 +282,7 @@ pub fn set_scalar(there: &mut Node, mut value: Node) -> Result<(), Error> {
 
 /// Changes the text of a scalar and nothing else.
 pub fn set_text(there: &mut Node, text: String) {
-    keep_tag(there);
-    there.content = Content::Scalar(text);
+    change(there, |there| there.content = Content::Scalar(text));
 }
 
 /// Removes a field of a map.

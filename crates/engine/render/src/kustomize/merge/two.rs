@@ -57,12 +57,18 @@ pub(crate) fn merge_into(
 /// A null that was written out and stays when only the target has it: `null` or `~`, but not an empty value.
 fn persistent_null(node: &Node) -> Option<Node> {
     let text = tree::text(node).filter(|text| !text.is_empty())?;
-    Some(tree::tagged(text, "!!null"))
+    Some(tree::scalar(text))
 }
 
 impl Walk<'_> {
     /// Merges `patch` into `dest`, which both exist.
-    fn combine(&self, dest: &mut Node, patch: Node, of: Option<Type<'_>>, path: &Path<'_>) -> Result<Fate, Error> {
+    fn combine(
+        &self,
+        dest: &mut Node,
+        patch: Node,
+        of: Option<Type<'_>>,
+        path: &Path<'_>,
+    ) -> Result<Fate, Error> {
         let comment = self.comment_schema([Some(&*dest), Some(&patch)].into_iter().map(not_null));
         let from_comment = comment.as_ref().map(|c| c.resolve(self.schema));
         let of = from_comment
@@ -70,7 +76,11 @@ impl Walk<'_> {
             .or_else(|| self.kind_schema([Some(&*dest), Some(&patch)]));
 
         let (dest_null, patch_null) = (tree::is_null(dest), tree::is_null(&patch));
-        let kind = if dest_null { tree::kind(&patch) } else { tree::kind(dest) };
+        let kind = if dest_null {
+            tree::kind(&patch)
+        } else {
+            tree::kind(dest)
+        };
         tree::expect(&patch, kind)?;
         if dest_null || patch_null {
             return self.combine_null(dest, patch, of, path);
@@ -91,7 +101,13 @@ impl Walk<'_> {
     }
 
     /// One of the two is null: the patch's value comes in, or its null takes the target's value out.
-    fn combine_null(&self, dest: &Node, mut patch: Node, of: Option<Type<'_>>, path: &Path<'_>) -> Result<Fate, Error> {
+    fn combine_null(
+        &self,
+        dest: &Node,
+        mut patch: Node,
+        of: Option<Type<'_>>,
+        path: &Path<'_>,
+    ) -> Result<Fate, Error> {
         if tree::is_null(&patch) {
             return Ok(Fate::Cleared);
         }
@@ -102,7 +118,13 @@ impl Walk<'_> {
         })
     }
 
-    fn combine_maps(&self, dest: &mut Node, mut patch: Node, of: Option<Type<'_>>, path: &Path<'_>) -> Result<Fate, Error> {
+    fn combine_maps(
+        &self,
+        dest: &mut Node,
+        mut patch: Node,
+        of: Option<Type<'_>>,
+        path: &Path<'_>,
+    ) -> Result<Fate, Error> {
         take_style(dest, &patch);
         match directive::take(&mut patch)? {
             Directive::Delete => Ok(Fate::Cleared),
@@ -159,7 +181,10 @@ impl Walk<'_> {
                 Some(place) => {
                     let (dest_key, dest_value) = &mut entries[place];
                     let comment = self.comment_schema([Some(&*dest_key), Some(&key)]);
-                    let of = comment.as_ref().map(|c| c.resolve(self.schema)).or(of.and_then(|of| of.field(name)));
+                    let of = comment
+                        .as_ref()
+                        .map(|c| c.resolve(self.schema))
+                        .or(of.and_then(|of| of.field(name)));
                     match self.combine(dest_value, value, of, &at)? {
                         Fate::Kept => tree::quote_ambiguous(dest_value),
                         Fate::Replaced(mut value) => {
@@ -174,7 +199,10 @@ impl Walk<'_> {
                 None => {
                     let mut value = value;
                     let comment = self.comment_schema([Some(&key)]);
-                    let of = comment.as_ref().map(|c| c.resolve(self.schema)).or(of.and_then(|of| of.field(name)));
+                    let of = comment
+                        .as_ref()
+                        .map(|c| c.resolve(self.schema))
+                        .or(of.and_then(|of| of.field(name)));
                     if matches!(self.add(&mut value, of, &at)?, Fate::Cleared) {
                         continue;
                     }
@@ -189,7 +217,13 @@ impl Walk<'_> {
     }
 
     /// A value that only the target has; whether it stays.
-    fn settle_field(&self, key: &Node, value: &mut Node, of: Option<Type<'_>>, path: &Path<'_>) -> Result<bool, Error> {
+    fn settle_field(
+        &self,
+        key: &Node,
+        value: &mut Node,
+        of: Option<Type<'_>>,
+        path: &Path<'_>,
+    ) -> Result<bool, Error> {
         if tree::is_null(value) {
             let Some(null) = persistent_null(value) else {
                 return Ok(false);
@@ -217,7 +251,8 @@ impl Walk<'_> {
             .map(|c| c.resolve(self.schema))
             .or(of)
             .or_else(|| self.kind_schema([Some(&*dest)]));
-        let associative = matches!(dest.content, Content::Sequence(_)) && self.is_associative(of, &[Some(dest)]);
+        let associative =
+            matches!(dest.content, Content::Sequence(_)) && self.is_associative(of, &[Some(dest)]);
         match &mut dest.content {
             Content::Mapping(entries) => {
                 let mut error = None;
@@ -270,7 +305,13 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn combine_lists(&self, dest: &mut Node, mut patch: Node, of: Option<Type<'_>>, path: &Path<'_>) -> Result<Fate, Error> {
+    fn combine_lists(
+        &self,
+        dest: &mut Node,
+        mut patch: Node,
+        of: Option<Type<'_>>,
+        path: &Path<'_>,
+    ) -> Result<Fate, Error> {
         take_style(dest, &patch);
         match directive::take(&mut patch)? {
             Directive::Delete => return Ok(Fate::Cleared),
@@ -293,12 +334,19 @@ impl Walk<'_> {
             keys: &keys,
             increase: self.options.list_increase,
         };
-        let merged = elements::merge(&mut arena, lists, &mut |arena, found| self.combine_element(arena, found, of))?;
+        let merged = elements::merge(&mut arena, lists, &mut |arena, found| {
+            self.combine_element(arena, found, of)
+        })?;
         *ours = arena.release(&merged);
         Ok(Fate::Kept)
     }
 
-    fn combine_element(&self, arena: &mut Arena, found: &[Option<usize>], of: Option<Type<'_>>) -> Result<Option<usize>, Error> {
+    fn combine_element(
+        &self,
+        arena: &mut Arena,
+        found: &[Option<usize>],
+        of: Option<Type<'_>>,
+    ) -> Result<Option<usize>, Error> {
         match *found {
             [Some(dest), Some(patch)] => {
                 let patch_node = arena.nodes[patch].clone();

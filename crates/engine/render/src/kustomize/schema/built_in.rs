@@ -96,10 +96,6 @@ impl Entry {
     }
 
     fn list(self) -> Option<(&'static str, &'static str)> {
-        self.0
-            .strip_prefix('[')?
-            .split_once(']')?
-            .1
-            .rsplit_once(':')
+        self.0.strip_prefix('[')?.split_once(']')?.1.rsplit_once(':')
     }
 }

@@ -72,11 +72,7 @@ impl Document {
             }
         }
         for (path, item) in object(json.get("paths")) {
-            if let Some(kind) = item
-                .get("get")
-                .and_then(|get| get.get(KINDS))
-                .and_then(kind_of)
-            {
+            if let Some(kind) = item.get("get").and_then(|get| get.get(KINDS)).and_then(kind_of) {
                 *document.scopes.entry(kind).or_default() |= path.contains("namespaces/{namespace}");
             }
         }
@@ -99,9 +95,7 @@ impl Document {
     }
 
     pub(super) fn scope(&self, api_version: &str, kind: &str) -> Option<Scope> {
-        let namespaced = *self
-            .scopes
-            .get(&(api_version.to_owned(), kind.to_owned()))?;
+        let namespaced = *self.scopes.get(&(api_version.to_owned(), kind.to_owned()))?;
         Some(if namespaced {
             Scope::Namespaced
         } else {

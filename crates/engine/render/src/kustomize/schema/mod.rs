@@ -109,10 +109,7 @@ impl Schema {
         let object = json.as_object().filter(|object| !object.is_empty())?;
         // The short form of a setter is a reference that nothing here defines: a schema of which nothing is known.
         Some(CommentSchema {
-            reference: object
-                .get("$ref")
-                .and_then(|r| r.as_str())
-                .map(str::to_owned),
+            reference: object.get("$ref").and_then(|r| r.as_str()).map(str::to_owned),
             document: Document::of_one(&json),
         })
     }
@@ -131,7 +128,11 @@ impl CommentSchema {
         self.reference
             .as_deref()
             .and_then(|reference| schema.reference(reference))
-            .unwrap_or(Type(Inner::Custom(&self.document, document::Id::FIRST, Some(schema))))
+            .unwrap_or(Type(Inner::Custom(
+                &self.document,
+                document::Id::FIRST,
+                Some(schema),
+            )))
     }
 }
 
