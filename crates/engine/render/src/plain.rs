@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::fmt;
 
 use deploy_yaml::node::{Content, Node, Position};
-use deploy_yaml::{Dialect, emit_kyaml, json_to_node, node_to_json, parse};
+use deploy_yaml::{Dialect, emit_kyaml, emit_sigs, node_to_json, parse};
 use sha2::{Digest, Sha256};
 
 use crate::inputs::{InputKind, Inputs};
 use crate::limits::{PLAIN_DEPTH, PLAIN_OBJECTS};
-use crate::source::{EntryKind, Source, SourceError};
+use crate::source::{EntryKind, MemorySource, Source, SourceError};
 
 /// What to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -162,6 +162,19 @@ pub fn render(source: &dyn Source, path: &str, options: PlainOptions) -> Result<
     Ok(reader.plain)
 }
 
+/// The objects of a text that a renderer printed; `name` stands for its file.
+pub fn objects(name: &str, text: &str) -> Result<Vec<PlainObject>, PlainError> {
+    let source = MemorySource::new([(name.to_owned(), text.as_bytes().to_vec())]);
+    let mut reader = Reader {
+        source: &source,
+        options: PlainOptions::default(),
+        plain: Plain::default(),
+        seen: HashMap::new(),
+    };
+    reader.file(name)?;
+    Ok(reader.plain.objects)
+}
+
 /// Whether a file of this name is read.
 pub fn is_manifest(name: &str) -> bool {
     let ending = name.rsplit_once('.').map(|(_, ending)| ending);
@@ -290,7 +303,7 @@ fn json_documents(file: &str, bytes: &[u8]) -> Result<Vec<Node>, PlainError> {
     values
         .map(|value| {
             value
-                .map(|value| json_to_node(&value))
+                .map(|value| written_out(&value))
                 .map_err(|error| PlainError::Syntax {
                     file: file.to_owned(),
                     line: number(error.line()),
@@ -322,7 +335,7 @@ fn taken_apart(file: &str, list: Node) -> Result<Vec<Node>, PlainError> {
             column: error.position.column,
             message: error.to_string(),
         })?;
-        list = json_to_node(&json);
+        list = written_out(&json);
         // The lines are gone; that of the list leads there.
         for item in list
             .get_mut("items")
@@ -338,6 +351,21 @@ fn taken_apart(file: &str, list: Node) -> Result<Vec<Node>, PlainError> {
         .and_then(Node::items_mut)
         .map(std::mem::take)
         .unwrap_or_default())
+}
+
+/// The node that reads back as this value in every version of YAML: the string `on` is a boolean to Kubernetes' reader
+/// unless it is quoted, and the text that sigs.k8s.io/yaml writes has the quotes.
+fn written_out(value: &serde_json::Value) -> Node {
+    let documents = parse(emit_sigs(value).as_bytes()).unwrap_or_default();
+    documents
+        .into_iter()
+        .next()
+        .map_or_else(Node::null, without_positions)
+}
+
+fn without_positions(mut node: Node) -> Node {
+    node.position = Position::default();
+    node
 }
 
 fn has_alias(node: &Node) -> bool {
@@ -383,7 +411,6 @@ fn too_large(path: &str, limit: usize, what: &'static str) -> PlainError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::MemorySource;
 
     fn folder(files: &[(&str, &str)]) -> MemorySource {
         MemorySource::new(
@@ -497,6 +524,19 @@ mod tests {
             matches!(error, PlainError::Source(SourceError::NotFound { .. })),
             "{error}"
         );
+    }
+
+    #[test]
+    fn strings_stay_strings() {
+        let json = r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"a"},"stringData":{"a":"on","b":"1e3","c":"x"}}"#;
+        let plain = render(&folder(&[("x.json", json)]), "/app", PlainOptions::default()).unwrap();
+        assert!(
+            plain.output().ends_with("  a: \"on\"\n  b: \"1e3\"\n  c: x\n"),
+            "{}",
+            plain.output()
+        );
+        let back = node_to_json(&plain.objects[0].node, Dialect::GoYaml11).unwrap();
+        assert_eq!(back, serde_json::from_str::<serde_json::Value>(json).unwrap());
     }
 
     #[test]
