@@ -43,7 +43,9 @@ pub fn parse_operations(text: &str) -> Result<Vec<Operation>, JsonError> {
             Value::Array(_) => "array",
             Value::Object(_) | Value::Null => "object",
         };
-        JsonError::Syntax(format!("json: cannot unmarshal {kind} into Go value of type jsonpatch.{wanted}"))
+        JsonError::Syntax(format!(
+            "json: cannot unmarshal {kind} into Go value of type jsonpatch.{wanted}"
+        ))
     };
     match json {
         Value::Null => Ok(Vec::new()),
@@ -59,8 +61,8 @@ pub fn parse_operations(text: &str) -> Result<Vec<Operation>, JsonError> {
     }
 }
 
-/// Applies operations to a resource, one after the other; the first that fails fails all.
-pub fn json6902(target: &mut Node, operations: &[Operation]) -> Result<(), JsonError> {
+/// Applies operations to a document.
+pub(super) fn apply(target: &mut Node, operations: &[Operation]) -> Result<(), JsonError> {
     let mut document = deploy_yaml::node_to_json(target, Dialect::GoYaml3)
         .map_err(|e| JsonError::Resource(e.to_string()))?;
     for operation in operations {
@@ -141,13 +143,16 @@ impl Operation {
     }
 
     fn path(&self, field: &str, failure: &str) -> Result<&str, JsonError> {
-        self.text(field).ok_or_else(|| JsonError::Apply(failure.to_owned()))
+        self.text(field)
+            .ok_or_else(|| JsonError::Apply(failure.to_owned()))
     }
 
     fn add(&self, document: &mut Value) -> Result<(), JsonError> {
         let path = self.path("path", "add operation failed to decode path: missing value")?;
         let (container, key) = find(document, path).ok_or_else(|| {
-            JsonError::Apply(format!("add operation does not apply: doc is missing path: \"{path}\": missing value"))
+            JsonError::Apply(format!(
+                "add operation does not apply: doc is missing path: \"{path}\": missing value"
+            ))
         })?;
         insert(container, &key, self.value())
             .map_err(|e| JsonError::Apply(format!("error in add for path: '{path}': {e}")))
@@ -156,9 +161,12 @@ impl Operation {
     fn remove(&self, document: &mut Value) -> Result<(), JsonError> {
         let path = self.path("path", "remove operation failed to decode path: missing value")?;
         let (container, key) = find(document, path).ok_or_else(|| {
-            JsonError::Apply(format!("remove operation does not apply: doc is missing path: \"{path}\": missing value"))
+            JsonError::Apply(format!(
+                "remove operation does not apply: doc is missing path: \"{path}\": missing value"
+            ))
         })?;
-        take(container, &key).map_err(|e| JsonError::Apply(format!("error in remove for path: '{path}': {e}")))
+        take(container, &key)
+            .map_err(|e| JsonError::Apply(format!("error in remove for path: '{path}': {e}")))
     }
 
     fn replace(&self, document: &mut Value) -> Result<(), JsonError> {
@@ -175,7 +183,9 @@ impl Operation {
             return Ok(());
         }
         let (container, key) = find(document, path).ok_or_else(|| {
-            JsonError::Apply(format!("replace operation does not apply: doc is missing path: {path}: missing value"))
+            JsonError::Apply(format!(
+                "replace operation does not apply: doc is missing path: {path}: missing value"
+            ))
         })?;
         match container {
             Value::Array(elements) => match index(&key, elements.len()) {
@@ -200,7 +210,9 @@ impl Operation {
             "move operation failed to decode from: operation, missing from field: missing value",
         )?;
         let (container, key) = find(document, from).ok_or_else(|| {
-            JsonError::Apply(format!("move operation does not apply: doc is missing from path: {from}: missing value"))
+            JsonError::Apply(format!(
+                "move operation does not apply: doc is missing from path: {from}: missing value"
+            ))
         })?;
         let wrap = |e: String| JsonError::Apply(format!("error in move for path: '{key}': {e}"));
         let value = look(container, &key).map_err(wrap)?.cloned().unwrap_or_default();
@@ -214,7 +226,8 @@ impl Operation {
                 "move operation does not apply: doc is missing destination path: {path}: missing value"
             ))
         })?;
-        insert(container, &key, value).map_err(|e| JsonError::Apply(format!("error in move for path: '{path}': {e}")))
+        insert(container, &key, value)
+            .map_err(|e| JsonError::Apply(format!("error in move for path: '{path}': {e}")))
     }
 
     fn copy(&self, document: &mut Value) -> Result<(), JsonError> {
@@ -223,7 +236,9 @@ impl Operation {
             "copy operation failed to decode from: operation, missing from field: missing value",
         )?;
         let (container, key) = find(document, from).ok_or_else(|| {
-            JsonError::Apply(format!("copy operation does not apply: doc is missing from path: {from}: missing value"))
+            JsonError::Apply(format!(
+                "copy operation does not apply: doc is missing from path: {from}: missing value"
+            ))
         })?;
         let value = look(container, &key)
             .map_err(|e| JsonError::Apply(format!("error in copy for from: '{from}': {e}")))?
@@ -250,7 +265,9 @@ impl Operation {
             return if *document == expected { Ok(()) } else { failed() };
         }
         let (container, key) = find(document, path).ok_or_else(|| {
-            JsonError::Apply(format!("test operation does not apply: is missing path: {path}: missing value"))
+            JsonError::Apply(format!(
+                "test operation does not apply: is missing path: {path}: missing value"
+            ))
         })?;
         let found = look(container, &key)
             .map_err(|e| JsonError::Apply(format!("error in test for path: '{path}': {e}")))?;

@@ -8,7 +8,9 @@ mod json6902;
 
 use deploy_yaml::node::Node;
 
-pub use json6902::{JsonError, Operation, json6902, parse_operations};
+pub use json6902::{JsonError, Operation, parse_operations};
+
+use std::collections::BTreeMap;
 
 use super::merge::{self, Error, Fate, ListIncrease, Options, tree};
 use super::schema::Schema;
@@ -83,9 +85,52 @@ pub fn strategic_resource(
     Ok(Outcome::Kept)
 }
 
+/// Applies operations to a resource, one after the other; the first that fails fails all. kustomize puts its own notes
+/// back into the annotations afterwards: so these come out as strings, sorted, and an empty map of them does not.
+pub fn json6902(target: &mut Node, operations: &[Operation]) -> Result<(), JsonError> {
+    json6902::apply(target, operations)?;
+    let Some(annotated) = tree::field_mut(target, "metadata") else {
+        return Ok(());
+    };
+    let Some(annotations) = tree::remove_field(annotated, ANNOTATIONS) else {
+        return Ok(());
+    };
+    let strings: BTreeMap<&str, &str> = tree::entries(&annotations)
+        .iter()
+        .filter_map(|(key, value)| Some((tree::text(key)?, tree::text(value).unwrap_or_default())))
+        .collect();
+    if strings.is_empty() {
+        return Ok(());
+    }
+    let entries = strings
+        .into_iter()
+        .map(|(key, value)| (Node::string(key), Node::string(value)))
+        .collect();
+    tree::put_field(annotated, ANNOTATIONS, Node::mapping(entries), tree::scalar(ANNOTATIONS));
+    Ok(())
+}
+
+/// [`json6902`] on a resource in whose annotations kustomize has notes already: a patch finds the field there, even where
+/// the resource itself has none.
+pub fn json6902_remembered(target: &mut Node, operations: &[Operation]) -> Result<(), JsonError> {
+    let annotated = metadata(target).map_err(|e| JsonError::Resource(e.to_string()))?;
+    if tree::field(annotated, ANNOTATIONS).is_none_or(tree::is_null) {
+        tree::remove_field(annotated, ANNOTATIONS);
+        tree::put_field(annotated, ANNOTATIONS, Node::mapping(Vec::new()), tree::scalar(ANNOTATIONS));
+    }
+    json6902(target, operations)
+}
+
+const ANNOTATIONS: &str = "annotations";
+
 fn metadata(target: &mut Node) -> Result<&mut Node, Error> {
     if tree::field(target, "metadata").is_none() {
-        tree::put_field(target, "metadata", Node::mapping(Vec::new()), tree::scalar("metadata"));
+        tree::put_field(
+            target,
+            "metadata",
+            Node::mapping(Vec::new()),
+            tree::scalar("metadata"),
+        );
     }
     tree::expect(target, tree::Kind::Mapping)?;
     Ok(tree::field_mut(target, "metadata").expect("the field was made above where it was missing"))
