@@ -82,7 +82,9 @@ impl FieldPath {
     pub(super) fn scalar_document<'n>(&self, node: &'n mut Node) -> Option<(&'n mut Node, FieldPath)> {
         let end = (1..self.parts.len()).find(|&end| {
             let found = look_up(node, &self.parts[..end]).ok().flatten();
-            found.and_then(tree::text).is_some_and(|text| deploy_yaml::parse(text.as_bytes()).is_ok())
+            found
+                .and_then(tree::text)
+                .is_some_and(|text| deploy_yaml::parse(text.as_bytes()).is_ok())
         })?;
         let rest = FieldPath {
             text: self.text.clone(),
@@ -153,7 +155,10 @@ impl Step {
             Some((field, value)) => Step::Match {
                 field: field.to_owned(),
                 value: value.to_owned(),
-                pattern: regex::RegexBuilder::new(value).size_limit(MAX_REGEX_BYTES).build().ok(),
+                pattern: regex::RegexBuilder::new(value)
+                    .size_limit(MAX_REGEX_BYTES)
+                    .build()
+                    .ok(),
             },
         }
     }
@@ -174,9 +179,15 @@ fn child(node: &Node, part: &Part) -> Result<Option<usize>, Error> {
             tree::expect(node, Kind::Mapping)?;
             tree::position(tree::entries(node), part.text.trim())
         }
-        Step::Index(index) => Some(*index).filter(|&index| elements(node).is_ok_and(|list| index < list.len())),
+        Step::Index(index) => {
+            Some(*index).filter(|&index| elements(node).is_ok_and(|list| index < list.len()))
+        }
         Step::Last => elements(node)?.len().checked_sub(1),
-        Step::All => return Err(Error::Invalid("wildcard is not supported in PathGetter".to_owned())),
+        Step::All => {
+            return Err(Error::Invalid(
+                "wildcard is not supported in PathGetter".to_owned(),
+            ));
+        }
         Step::Broken => return Err(broken()),
         Step::Match { field, value, .. } => elements(node)?.iter().position(|element| match field.as_str() {
             "" => tree::text(element).unwrap_or_default() == value,
@@ -237,7 +248,11 @@ impl Matcher<'_> {
                 Ok(count)
             }
             Step::Broken => Err(broken()),
-            Step::Match { field, value, pattern } => {
+            Step::Match {
+                field,
+                value,
+                pattern,
+            } => {
                 let Some(pattern) = pattern else {
                     return Err(Error::Invalid(format!("error parsing regexp: {value}")));
                 };
@@ -247,14 +262,23 @@ impl Matcher<'_> {
     }
 
     fn visit_field(&mut self, node: &mut Node, name: &str, rest: &[Part]) -> Result<usize, Error> {
+        if name.is_empty() {
+            // No name is the node itself, if it is an empty scalar.
+            tree::expect(node, Kind::Scalar)?;
+            return match tree::value(node) {
+                "" if !tree::is_null(node) => self.visit(node, rest),
+                _ => Ok(0),
+            };
+        }
         tree::expect(node, Kind::Mapping)?;
         if tree::field(node, name).is_none() {
             let Some(create) = self.create else { return Ok(0) };
-            let made = made(kind_before(rest, create));
+            let mut made = made(kind_before(rest, create));
             // Nothing can be put into a null; what is made for it is lost, as in kustomize.
-            if !tree::is_null(node) {
-                tree::put_field(node, name, made, tree::scalar(name));
+            if tree::is_null(node) {
+                return self.visit(&mut made, rest);
             }
+            tree::put_field(node, name, made, tree::scalar(name));
         }
         let Some(field) = tree::field_mut(node, name) else {
             return Ok(0);
@@ -264,8 +288,7 @@ impl Matcher<'_> {
         }
         // The text may be a document. What is changed in it is lost: `scalar_document` is the way to change it.
         let text = tree::text(field).unwrap_or_default();
-        let mut documents =
-            deploy_yaml::parse(text.as_bytes()).map_err(|e| Error::Invalid(e.to_string()))?;
+        let mut documents = deploy_yaml::parse(text.as_bytes()).map_err(|e| Error::Invalid(e.to_string()))?;
         match documents.first_mut() {
             Some(document) => self.visit(document, rest),
             None => Ok(0),
@@ -317,7 +340,13 @@ impl Matcher<'_> {
         Ok(count)
     }
 
-    fn visit_if_match(&mut self, element: &mut Node, field: &str, pattern: &Regex, rest: &[Part]) -> Result<usize, Error> {
+    fn visit_if_match(
+        &mut self,
+        element: &mut Node,
+        field: &str,
+        pattern: &Regex,
+        rest: &[Part],
+    ) -> Result<usize, Error> {
         let subject = match field {
             "" => Some(&*element),
             field => tree::field(element, field),

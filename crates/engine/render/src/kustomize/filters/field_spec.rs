@@ -206,7 +206,12 @@ pub type SetField<'f> = dyn FnMut(&mut Node) -> Result<(), Error> + 'f;
 
 /// Calls `set` for each field of an object that a spec leads to; with `create`, missing fields are made where the spec
 /// says so. Whether the spec selects the object is the caller's question ([`FieldSpecs::of`]).
-pub fn apply(object: &mut Node, compiled: &Compiled, create: Option<Create>, set: &mut SetField<'_>) -> Result<(), Error> {
+pub fn apply(
+    object: &mut Node,
+    compiled: &Compiled,
+    create: Option<Create>,
+    set: &mut SetField<'_>,
+) -> Result<(), Error> {
     let create = create.filter(|_| compiled.spec.create);
     walk(object, &compiled.parts, create, set).map_err(|e| {
         e.at(format!(
@@ -219,8 +224,18 @@ pub fn apply(object: &mut Node, compiled: &Compiled, create: Option<Create>, set
 
 /// An object as messages name it: `Deployment.v1.apps/name.[noNs]`.
 fn describe(object: &Node) -> String {
-    let or = |text: &str, none: &str| if text.is_empty() { none.to_owned() } else { text.to_owned() };
-    let meta = |name| tree::lookup(object, &["metadata", name]).and_then(tree::text).unwrap_or_default();
+    let or = |text: &str, none: &str| {
+        if text.is_empty() {
+            none.to_owned()
+        } else {
+            text.to_owned()
+        }
+    };
+    let meta = |name| {
+        tree::lookup(object, &["metadata", name])
+            .and_then(tree::text)
+            .unwrap_or_default()
+    };
     let of = ObjectType::of(object);
     format!(
         "{}.{}.{}/{}.{}",
@@ -232,7 +247,12 @@ fn describe(object: &Node) -> String {
     )
 }
 
-fn walk(node: &mut Node, parts: &[Part], create: Option<Create>, set: &mut SetField<'_>) -> Result<(), Error> {
+fn walk(
+    node: &mut Node,
+    parts: &[Part],
+    create: Option<Create>,
+    set: &mut SetField<'_>,
+) -> Result<(), Error> {
     if parts.is_empty() {
         return set(node);
     }
@@ -260,7 +280,12 @@ impl std::fmt::Display for Part {
     }
 }
 
-fn walk_map(node: &mut Node, parts: &[Part], create: Option<Create>, set: &mut SetField<'_>) -> Result<(), Error> {
+fn walk_map(
+    node: &mut Node,
+    parts: &[Part],
+    create: Option<Create>,
+    set: &mut SetField<'_>,
+) -> Result<(), Error> {
     let Some((part, rest)) = parts.split_first() else {
         return Ok(());
     };

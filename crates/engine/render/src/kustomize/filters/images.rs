@@ -43,7 +43,12 @@ impl Compiled {
         let pattern = regex::RegexBuilder::new(&pattern)
             .size_limit(MAX_REGEX_BYTES)
             .build()
-            .map_err(|_| Error::Invalid(format!("images: the name {:?} is no regular expression", image.name)))?;
+            .map_err(|_| {
+                Error::Invalid(format!(
+                    "images: the name {:?} is no regular expression",
+                    image.name
+                ))
+            })?;
         Ok(Compiled { image, pattern })
     }
 
@@ -106,7 +111,11 @@ impl Image {
     /// The reference that takes the place of another. A tag or a digest replaces both.
     fn of(&self, reference: &str) -> String {
         let (name, tag, digest) = split(reference);
-        let name = if self.new_name.is_empty() { name } else { &self.new_name };
+        let name = if self.new_name.is_empty() {
+            name
+        } else {
+            &self.new_name
+        };
         let (tag, digest) = match (!self.new_tag.is_empty(), !self.digest.is_empty()) {
             (true, true) => (self.new_tag.clone(), self.digest.as_str()),
             (true, false) => (self.new_tag.clone(), ""),
@@ -133,9 +142,11 @@ pub(crate) fn split(reference: &str) -> (&str, &str, &str) {
     let find = |sign| reference[from..].find(sign).map(|at| at + from);
     match (find(':'), find('@')) {
         (None, None) => (reference, "", ""),
-        (Some(colon), Some(at)) if colon < at => {
-            (&reference[..colon], &reference[colon + 1..at], &reference[at + 1..])
-        }
+        (Some(colon), Some(at)) if colon < at => (
+            &reference[..colon],
+            &reference[colon + 1..at],
+            &reference[at + 1..],
+        ),
         (_, Some(at)) => (&reference[..at], "", &reference[at + 1..]),
         (Some(colon), None) => (&reference[..colon], &reference[colon + 1..], ""),
     }

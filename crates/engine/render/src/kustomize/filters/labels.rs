@@ -12,7 +12,9 @@ pub fn set(object: &mut Node, labels: &BTreeMap<String, String>, specs: &FieldSp
     let found = specs.of(object);
     for (key, value) in labels {
         for spec in &found {
-            apply(object, spec, Some(Create::MAP), &mut |map| entry::set(map, key, value))?;
+            apply(object, spec, Some(Create::MAP), &mut |map| {
+                entry::set(map, key, value)
+            })?;
         }
     }
     Ok(())

@@ -51,7 +51,12 @@ const NAME: &str = "metadata/name";
 
 impl Namespace {
     /// Prepares a namespace. With `unset_only`, only empty fields get it.
-    pub fn new(name: &str, specs: impl IntoIterator<Item = FieldSpec>, unset_only: bool, subjects: Subjects) -> Namespace {
+    pub fn new(
+        name: &str,
+        specs: impl IntoIterator<Item = FieldSpec>,
+        unset_only: bool,
+        subjects: Subjects,
+    ) -> Namespace {
         // The object's own namespace and subjects have rules of their own, which specs cannot override.
         let is_binding = |kind: &str| kind == "RoleBinding" || kind == "ClusterRoleBinding";
         let specs: Vec<FieldSpec> = specs
@@ -75,7 +80,9 @@ impl Namespace {
     /// Sets the namespace in an object. Objects that are certainly outside namespaces keep their metadata.
     pub fn set(&self, object: &mut Node, is_cluster_scoped: bool) -> Result<(), Error> {
         if !is_cluster_scoped {
-            apply(object, &self.own, Some(Create::SCALAR), &mut |field| self.set_field(field))?;
+            apply(object, &self.own, Some(Create::SCALAR), &mut |field| {
+                self.set_field(field)
+            })?;
         }
         let text = |name| tree::field(object, name).and_then(tree::text);
         let specs = match text("apiVersion") {
@@ -86,18 +93,22 @@ impl Namespace {
             self.set_subjects(object)?;
         }
         for spec in specs.of(object) {
-            apply(object, spec, Some(Create::STRING), &mut |field| self.set_field(field)).map_err(|e| {
-                match e.refused_kind() {
-                    Some(kind) if kind != Kind::Scalar => e.at("namespace field specs must target scalar nodes"),
-                    _ => e.at("namespace transformation failed"),
-                }
+            apply(object, spec, Some(Create::STRING), &mut |field| {
+                self.set_field(field)
+            })
+            .map_err(|e| match e.refused_kind() {
+                Some(kind) if kind != Kind::Scalar => e.at("namespace field specs must target scalar nodes"),
+                _ => e.at("namespace transformation failed"),
             })?;
         }
         Ok(())
     }
 
     fn set_field(&self, field: &mut Node) -> Result<(), Error> {
-        if self.unset_only && !tree::is_nil_or_empty(field) && tree::text(field).is_some_and(|text| !text.is_empty()) {
+        if self.unset_only
+            && !tree::is_nil_or_empty(field)
+            && tree::text(field).is_some_and(|text| !text.is_empty())
+        {
             return Ok(());
         }
         Ok(tree::set_scalar(field, Node::string(&self.name))?)
@@ -109,7 +120,8 @@ impl Namespace {
             Subjects::DefaultOnly => ("name", "default"),
             Subjects::AllServiceAccounts => ("kind", "ServiceAccount"),
         };
-        let Some(subjects) = tree::field_mut(object, "subjects").filter(|subjects| !tree::is_null(subjects)) else {
+        let Some(subjects) = tree::field_mut(object, "subjects").filter(|subjects| !tree::is_null(subjects))
+        else {
             return Ok(());
         };
         self.visit_subjects(subjects, field, value)
@@ -130,7 +142,9 @@ impl Namespace {
                 tree::expect(found, Kind::Scalar)?;
                 Ok(tree::value(found) == value)
             };
-            if !look(subject).map_err(|e| e.at(format!("looking up {field} on (cluster)role binding subject")))? {
+            if !look(subject)
+                .map_err(|e| e.at(format!("looking up {field} on (cluster)role binding subject")))?
+            {
                 continue;
             }
             if tree::field(subject, "namespace").is_none() {

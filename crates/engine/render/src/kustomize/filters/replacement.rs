@@ -2,6 +2,7 @@
 
 use deploy_yaml::Dialect;
 use deploy_yaml::node::Node;
+use serde_json::Value;
 
 use super::Error;
 use super::field_path::FieldPath;
@@ -59,7 +60,10 @@ pub fn write(target: &mut Node, value: &Node, paths: &[FieldPath], options: &Opt
             continue;
         }
         let missing = || match options.create {
-            true => format!("unable to find or create field {:?} in replacement target", path.as_str()),
+            true => format!(
+                "unable to find or create field {:?} in replacement target",
+                path.as_str()
+            ),
             false => format!("unable to find field {:?} in replacement target", path.as_str()),
         };
         // What is wrong with a value is said plainly, what is wrong with the way there with the way.
@@ -83,7 +87,9 @@ pub fn write(target: &mut Node, value: &Node, paths: &[FieldPath], options: &Opt
 fn scalar_text(node: &Node) -> Result<&str, Error> {
     match tree::kind(node) {
         Kind::Scalar => Ok(tree::value(node)),
-        _ => Err(Error::Invalid("delimiter option can only be used with scalar nodes".to_owned())),
+        _ => Err(Error::Invalid(
+            "delimiter option can only be used with scalar nodes".to_owned(),
+        )),
     }
 }
 
@@ -123,7 +129,12 @@ fn overwrite(field: &mut Node, value: Node) {
 
 /// Writes a value into a document that is the text of a scalar (JSON in a ConfigMap, say); nothing where the path does
 /// not lead into one.
-fn write_into_document(target: &mut Node, value: &Node, path: &FieldPath, create: Option<Kind>) -> Option<()> {
+fn write_into_document(
+    target: &mut Node,
+    value: &Node,
+    path: &FieldPath,
+    create: Option<Kind>,
+) -> Option<()> {
     let (scalar, rest) = path.scalar_document(target)?;
     let text = tree::text(scalar)?.to_owned();
     let mut document = deploy_yaml::parse(text.as_bytes()).ok()?.into_iter().next()?;
@@ -146,12 +157,30 @@ fn write_into_document(target: &mut Node, value: &Node, path: &FieldPath, create
 
 /// A document as JSON, on several lines where the text before was.
 fn as_json(document: &Node, before: &str) -> Option<String> {
-    let json = deploy_yaml::node_to_json(document, Dialect::GoYaml3).ok()?;
+    let json = whole_numbers(deploy_yaml::node_to_json(document, Dialect::GoYaml3).ok()?);
     let text = match before.contains('\n') && before.contains("  ") {
         true => serde_json::to_string_pretty(&json),
         false => serde_json::to_string(&json),
     };
     Some(escape(&text.ok()?))
+}
+
+/// Go writes a whole double without a fraction.
+fn whole_numbers(value: Value) -> Value {
+    /// Below it every whole double is an integer of its own.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Value::Number(number) => match number.as_f64().filter(|_| number.is_f64()) {
+            Some(double) if double.fract() == 0.0 && double.abs() < EXACT => Value::from(double as i64),
+            _ => Value::Number(number),
+        },
+        Value::Array(elements) => elements.into_iter().map(whole_numbers).collect(),
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, value)| (name, whole_numbers(value)))
+            .collect(),
+        other => other,
+    }
 }
 
 /// Go's JSON escapes what means something in HTML.
