@@ -23,6 +23,8 @@ pub(super) struct World<'a> {
     /// Set once, by the first kustomization file that has `openapi`.
     schema: OnceCell<Schema>,
     built_in: Schema,
+    /// Whether the built-in types have been asked before another schema was chosen.
+    built_in_used: Cell<bool>,
     config: Rc<Config>,
     visited: Cell<usize>,
     resources: Cell<usize>,
@@ -38,6 +40,7 @@ impl<'a> World<'a> {
             warnings: RefCell::default(),
             schema: OnceCell::new(),
             built_in: Schema::built_in(),
+            built_in_used: Cell::new(false),
             config: Rc::new(config::built_in()),
             visited: Cell::new(0),
             resources: Cell::new(0),
@@ -50,7 +53,10 @@ impl<'a> World<'a> {
     }
 
     pub(super) fn schema(&self) -> &Schema {
-        self.schema.get().unwrap_or(&self.built_in)
+        self.schema.get().unwrap_or_else(|| {
+            self.built_in_used.set(true);
+            &self.built_in
+        })
     }
 
     /// Whether a schema has been chosen; what later files say about it counts no more.
@@ -59,6 +65,7 @@ impl<'a> World<'a> {
     }
 
     pub(super) fn choose_schema(&self, schema: Schema) {
+        let schema = if self.built_in_used.get() { schema.beside_built_in() } else { schema };
         // A second choice is ignored, as kustomize does; callers ask before.
         let _ = self.schema.set(schema);
     }
@@ -69,7 +76,13 @@ impl<'a> World<'a> {
     }
 
     pub(super) fn is_cluster_scoped(&self, gvk: &Gvk) -> bool {
-        self.schema().scope(&gvk.api_version(), &gvk.kind) == Some(Scope::Cluster)
+        let schema = self.schema.get().unwrap_or(&self.built_in);
+        let scope = schema.scope(&gvk.api_version(), &gvk.kind);
+        if scope.is_none() && self.schema.get().is_none() {
+            // kustomize looks at its types now, and they stay even if a document is chosen later.
+            self.built_in_used.set(true);
+        }
+        scope == Some(Scope::Cluster)
     }
 
     pub(super) fn warn(&self, warning: String) {

@@ -39,10 +39,10 @@ fn run(folder: &Path) -> Result<(), String> {
     collect(&folder.join("in"), "", &mut files);
     let options = BuildOptions {
         load_restrictions_none: case["options"]["load_restrictor"] == "none",
-        order: if case["options"]["reorder"] == "legacy" {
-            Order::Legacy
-        } else {
+        order: if case["options"]["reorder"] == "none" {
             Order::Gathered
+        } else {
+            Order::Legacy
         },
         add_managed_by_label: case["options"]["add_managed_by_label"] == true,
     };

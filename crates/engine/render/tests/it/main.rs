@@ -1,4 +1,8 @@
 //! The tests of the renderer against cases from outside.
 
+mod helm_rows;
+mod helm_schema;
 mod helm_sort;
+mod helm_values;
+mod kustomize_build;
 mod kyaml_merge;

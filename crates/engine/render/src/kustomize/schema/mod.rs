@@ -17,7 +17,14 @@ pub const BUILT_IN_VERSION: &str = "v1.21.2";
 #[derive(Clone, Debug, Default)]
 pub struct Schema {
     custom: Option<Document>,
+    /// What the document does not define is looked up among the built-in types.
+    built_in_too: bool,
 }
+
+static BUILT_IN: Schema = Schema {
+    custom: None,
+    built_in_too: false,
+};
 
 /// Why a schema cannot be had. Displays kustomize's own text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,10 +73,24 @@ impl Schema {
             (Some(_), Some(_)) => Err(SchemaError::VersionAndDocument),
             (None, Some(text)) => Ok(Schema {
                 custom: Some(Document::parse(text)?),
+                built_in_too: false,
             }),
             (None | Some("" | BUILT_IN_VERSION), None) => Ok(Schema::built_in()),
             (Some(_), None) => Err(SchemaError::UnknownVersion),
         }
+    }
+
+    /// The same with the built-in types beside it. A document that is chosen after kustomize has looked at the built-in
+    /// types does not replace them.
+    pub fn beside_built_in(self) -> Schema {
+        Schema {
+            built_in_too: true,
+            ..self
+        }
+    }
+
+    fn elsewhere(&self) -> Option<&'static Schema> {
+        self.built_in_too.then_some(&BUILT_IN)
     }
 
     /// The type of a kind. Nothing where the kind is not known, or nothing in it could merge.
@@ -77,7 +98,8 @@ impl Schema {
         match &self.custom {
             Some(document) => document
                 .kind(api_version, kind)
-                .map(|id| Type(Inner::Custom(document, id, None))),
+                .map(|id| Type(Inner::Custom(document, id, self.elsewhere())))
+                .or_else(|| self.elsewhere()?.kind(api_version, kind)),
             None => built_in::kind(api_version, kind).map(|e| Type(Inner::BuiltIn(e))),
         }
     }
@@ -88,7 +110,8 @@ impl Schema {
         match &self.custom {
             Some(document) => document
                 .definition(name)
-                .map(|id| Type(Inner::Custom(document, id, None))),
+                .map(|id| Type(Inner::Custom(document, id, self.elsewhere())))
+                .or_else(|| self.elsewhere()?.reference(reference)),
             None => built_in::definition(name).map(|e| Type(Inner::BuiltIn(e))),
         }
     }
