@@ -1,6 +1,9 @@
 use std::io;
 
 use deploy_model::{Code, Diagnostic, Exit};
+use deploy_render::source::SourceError;
+
+use crate::Context;
 
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
@@ -20,7 +23,7 @@ impl Failure {
     pub fn explained(diagnostic: Diagnostic) -> Failure {
         let exit = match diagnostic.code {
             Code::UsageInvalid | Code::ConfigInvalid => Exit::Usage,
-            Code::HelmChartMissing => Exit::NotFound,
+            Code::HelmChartMissing | Code::RenderEmpty => Exit::NotFound,
             _ => Exit::Failed,
         };
         Failure::Explained(Box::new(diagnostic), exit)
@@ -38,6 +41,18 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Failure {
         Failure::Output(error)
     }
+}
+
+/// A file or folder that a renderer could not read.
+pub fn unreadable(context: &Context, error: &SourceError) -> Failure {
+    let (path, cause, exit) = match error {
+        SourceError::NotFound { path } => (path, "no such file or directory", Exit::NotFound),
+        SourceError::Unreadable { path, cause } => (path, cause.as_str(), Exit::Failed),
+    };
+    let diagnostic = Diagnostic::new(Code::FileUnreadable)
+        .because(cause)
+        .with("path", context.shown(path));
+    Failure::Explained(Box::new(diagnostic), exit)
 }
 
 /// What a command returns.

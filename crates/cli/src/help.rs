@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use clap::{Arg, Command};
 use deploy_model::Lang;
 
+use crate::table::{columns, is_wide};
 use crate::texts;
 
 /// Columns of the text behind a name.
@@ -209,15 +210,6 @@ fn append(lines: &mut Vec<String>, line: &mut String, word: &mut String, width: 
     }
     line.push_str(word);
     word.clear();
-}
-
-fn columns(text: &str) -> usize {
-    text.chars().map(|c| if is_wide(c) { 2 } else { 1 }).sum()
-}
-
-/// Han, kana and full-width forms take two columns of a terminal.
-fn is_wide(c: char) -> bool {
-    matches!(c, '\u{2e80}'..='\u{303e}' | '\u{3041}'..='\u{a4cf}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ff60}' | '\u{20000}'..='\u{3fffd}')
 }
 
 fn is_closing(c: char) -> bool {

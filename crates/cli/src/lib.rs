@@ -15,10 +15,12 @@ mod help;
 mod host;
 mod invocation;
 mod limits;
+mod objects;
 mod path;
 mod printer;
 mod settings;
 mod shell;
+mod table;
 mod texts;
 mod usage;
 

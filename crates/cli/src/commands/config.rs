@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::described;
 use crate::settings::Origin;
-use crate::{Context, Outcome, texts};
+use crate::{Context, Outcome, table, texts};
 
 pub fn command(lang: Lang) -> Command {
     let texts = texts::of(lang);
@@ -22,7 +22,7 @@ pub fn command(lang: Lang) -> Command {
                 .short('o')
                 .long("output")
                 .value_name("FORMAT")
-                .value_parser(["table", "json", "name"])
+                .value_parser(["table", "json", "yaml", "name"])
                 .default_value("table")
                 .help(texts.output_flag),
         );
@@ -51,6 +51,7 @@ fn show(context: &mut Context, arguments: &ArgMatches) -> Outcome {
             .iter()
             .map(|(key, ..)| format!("{}\n", key.name))
             .collect(),
+        Some("yaml") => deploy_yaml::emit_sigs(&tree(context, with_origin)),
         Some("json") => format!("{:#}\n", tree(context, with_origin)),
         _ => {
             let rows: Vec<[String; 3]> = context
@@ -58,22 +59,13 @@ fn show(context: &mut Context, arguments: &ArgMatches) -> Outcome {
                 .iter()
                 .map(|(key, value, origin)| [key.name.to_owned(), value.to_owned(), origin_of(origin)])
                 .collect();
-            let width = |column: usize| {
-                rows.iter()
-                    .map(|row| row[column].chars().count())
-                    .max()
-                    .unwrap_or(0)
-            };
-            let (names, values) = (width(0), width(1));
-            rows.iter()
-                .map(|[name, value, origin]| {
-                    if with_origin {
-                        format!("{name:names$}  {value:values$}  {origin}\n")
-                    } else {
-                        format!("{name:names$}  {value}\n")
-                    }
-                })
-                .collect()
+            let words = &texts::of(context.lang).columns;
+            if with_origin {
+                table::render([words.setting, words.value, words.origin], &rows)
+            } else {
+                let rows: Vec<[String; 2]> = rows.into_iter().map(|[name, value, _]| [name, value]).collect();
+                table::render([words.setting, words.value], &rows)
+            }
         }
     };
     context.printer.data(text)?;

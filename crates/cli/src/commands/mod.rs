@@ -4,6 +4,8 @@ mod completion;
 mod config;
 mod explain;
 mod help;
+mod kustomize;
+mod render;
 mod version;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -33,6 +35,18 @@ pub enum Need {
 }
 
 const ALL: &[Entry] = &[
+    Entry {
+        name: "render",
+        command: render::command,
+        run: render::run,
+        settings: Need::Before,
+    },
+    Entry {
+        name: "kustomize",
+        command: kustomize::command,
+        run: kustomize::run,
+        settings: Need::Before,
+    },
     Entry {
         name: "config",
         command: config::command,

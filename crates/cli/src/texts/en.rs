@@ -1,4 +1,4 @@
-use super::{CommandText, ConfigErrors, Texts, UsageErrors};
+use super::{Columns, CommandText, ConfigErrors, KustomizeFlags, RenderFlags, Texts, UsageErrors};
 
 pub static TEXTS: Texts = Texts {
     colon: ": ",
@@ -111,6 +111,75 @@ deploy explain DEP-HELM-003",
     },
     explain_code: "The code, as it stands in brackets behind \"error\"",
     explain_unknown: "{code} is no code of Deploy.",
+
+    columns: Columns {
+        namespace: "NAMESPACE",
+        kind: "KIND",
+        name: "NAME",
+        api_version: "API VERSION",
+        place: "PLACE",
+        setting: "SETTING",
+        value: "VALUE",
+        origin: "ORIGIN",
+    },
+
+    render: CommandText {
+        about: "Render a folder: a chart, a kustomization or plain manifests",
+        long: "Renders a folder to objects. What it is shows by its files: Chart.yaml makes it a chart, \
+               kustomization.yaml a kustomization, and anything else is a folder of plain manifests.",
+        examples: "\
+# A chart as one site gets it
+deploy render ./chart -f values/us.yaml --namespace prod-us
+
+# Which objects a kustomization has
+deploy render overlays/prod -o name
+
+# Plain manifests, with the folders inside
+deploy render ./manifests --recursive
+
+# Exactly what was read: equal hashes give equal objects
+deploy render ./chart --inputs",
+    },
+    render_flags: RenderFlags {
+        path: "The folder, a chart's .tgz or one manifest",
+        values: "File of values for a chart; later ones win",
+        set: "One value for a chart, as a.b=c",
+        release: "Name of the release; else the chart's name",
+        namespace: "Namespace of the release",
+        recursive: "Read the folders inside, too (plain manifests)",
+        inputs: "List what was read, with its hash, instead of the objects",
+        only_for_charts: "{flag} is for charts, and {path} is none.",
+        only_for_plain: "{flag} is for plain manifests, and {path} holds something else.",
+        lacks_mapping: "It is a list or a text, not a mapping.",
+        lacks_field: "It has no {field}.",
+        more_than: "There are more than {limit}.",
+        already_in: "It is already in {place}.",
+    },
+
+    kustomize: CommandText {
+        about: "What kustomize does: build a kustomization",
+        long: "",
+        examples: "deploy kustomize build overlays/prod",
+    },
+    kustomize_build: CommandText {
+        about: "Build a kustomization and print its resources",
+        long: "Builds a kustomization and prints its resources, byte for byte as kustomize does. Flags are those of \
+               kustomize; the ones that would run programs or read the network are refused by name.",
+        examples: "\
+# The current folder
+deploy kustomize build
+
+# Another one, into a file
+deploy kustomize build overlays/prod -o prod.yaml
+
+# With files from outside the folder
+deploy kustomize build overlays/prod --load-restrictor LoadRestrictionsNone",
+    },
+    kustomize_flags: KustomizeFlags {
+        dir: "The folder with kustomization.yaml",
+        output: "Write to this file; into a folder, one file for each resource",
+        load_restrictor: "Whether files from outside the folder may be read",
+    },
 
     config: CommandText {
         about: "Look at the configuration",

@@ -64,6 +64,15 @@ pub struct Texts {
     pub explain_code: &'static str,
     pub explain_unknown: &'static str,
 
+    pub columns: Columns,
+
+    pub render: CommandText,
+    pub render_flags: RenderFlags,
+
+    pub kustomize: CommandText,
+    pub kustomize_build: CommandText,
+    pub kustomize_flags: KustomizeFlags,
+
     pub config: CommandText,
     pub config_show: CommandText,
     pub config_origin: &'static str,
@@ -79,6 +88,45 @@ pub struct CommandText {
     pub long: &'static str,
     /// Commands that work, each below a comment.
     pub examples: &'static str,
+}
+
+/// Headings of tables.
+#[allow(missing_docs)]
+pub struct Columns {
+    pub namespace: &'static str,
+    pub kind: &'static str,
+    pub name: &'static str,
+    pub api_version: &'static str,
+    pub place: &'static str,
+    pub setting: &'static str,
+    pub value: &'static str,
+    pub origin: &'static str,
+}
+
+/// The flags of `deploy render`.
+#[allow(missing_docs)]
+pub struct RenderFlags {
+    pub path: &'static str,
+    pub values: &'static str,
+    pub set: &'static str,
+    pub release: &'static str,
+    pub namespace: &'static str,
+    pub recursive: &'static str,
+    pub inputs: &'static str,
+    pub only_for_charts: &'static str,
+    pub only_for_plain: &'static str,
+    pub lacks_mapping: &'static str,
+    pub lacks_field: &'static str,
+    pub more_than: &'static str,
+    pub already_in: &'static str,
+}
+
+/// The flags of `deploy kustomize build`.
+#[allow(missing_docs)]
+pub struct KustomizeFlags {
+    pub dir: &'static str,
+    pub output: &'static str,
+    pub load_restrictor: &'static str,
 }
 
 /// What can be wrong with the configuration.

@@ -1,4 +1,4 @@
-use super::{CommandText, ConfigErrors, Texts, UsageErrors};
+use super::{Columns, CommandText, ConfigErrors, KustomizeFlags, RenderFlags, Texts, UsageErrors};
 
 pub static TEXTS: Texts = Texts {
     colon: "：",
@@ -111,6 +111,75 @@ deploy explain DEP-HELM-003",
     },
     explain_code: "错误码，即“错误”二字后面方括号中的内容",
     explain_unknown: "{code} 不是 Deploy 的错误码。",
+
+    columns: Columns {
+        namespace: "命名空间",
+        kind: "类型",
+        name: "名称",
+        api_version: "API 版本",
+        place: "位置",
+        setting: "设置",
+        value: "取值",
+        origin: "来源",
+    },
+
+    render: CommandText {
+        about: "渲染目录：chart、kustomization 或普通清单",
+        long: "把目录渲染成对象。类型由其中的文件决定：有 Chart.yaml 的是 chart，有 kustomization.yaml 的是 \
+               kustomization，其余按普通清单处理。",
+        examples: "\
+# 某个站点得到的 chart
+deploy render ./chart -f values/us.yaml --namespace prod-us
+
+# kustomization 包含哪些对象
+deploy render overlays/prod -o name
+
+# 普通清单，连同子目录
+deploy render ./manifests --recursive
+
+# 究竟读取了什么：哈希相同，对象就相同
+deploy render ./chart --inputs",
+    },
+    render_flags: RenderFlags {
+        path: "目录、chart 的 .tgz 或单个清单文件",
+        values: "chart 的 values 文件，后面的优先",
+        set: "chart 的单个值，写作 a.b=c",
+        release: "release 的名称，默认与 chart 同名",
+        namespace: "release 的命名空间",
+        recursive: "连同子目录一起读取（普通清单）",
+        inputs: "不输出对象，而是列出读取的内容及其哈希",
+        only_for_charts: "{flag} 仅用于 chart，而 {path} 不是。",
+        only_for_plain: "{flag} 仅用于普通清单，而 {path} 不是。",
+        lacks_mapping: "它是列表或文本，不是映射。",
+        lacks_field: "缺少 {field}。",
+        more_than: "数量超过 {limit}。",
+        already_in: "{place} 中已有定义。",
+    },
+
+    kustomize: CommandText {
+        about: "kustomize 的功能：构建 kustomization",
+        long: "",
+        examples: "deploy kustomize build overlays/prod",
+    },
+    kustomize_build: CommandText {
+        about: "构建 kustomization 并输出其中的资源",
+        long: "构建 kustomization 并输出其中的资源，与 kustomize 的输出逐字节一致。选项与 kustomize 相同，\
+               会运行程序或访问网络的选项一律拒绝，并指明是哪一个。",
+        examples: "\
+# 当前目录
+deploy kustomize build
+
+# 其他目录，写入文件
+deploy kustomize build overlays/prod -o prod.yaml
+
+# 允许读取目录之外的文件
+deploy kustomize build overlays/prod --load-restrictor LoadRestrictionsNone",
+    },
+    kustomize_flags: KustomizeFlags {
+        dir: "包含 kustomization.yaml 的目录",
+        output: "写入该文件；若为目录，则每个资源一个文件",
+        load_restrictor: "是否允许读取目录之外的文件",
+    },
 
     config: CommandText {
         about: "查看配置",

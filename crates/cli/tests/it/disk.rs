@@ -2,21 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
 
 use deploy_cli::DiskSource;
-use deploy_conformance::repository;
 use deploy_render::source::{Entry, EntryKind, Source, SourceError};
 
-/// A fresh folder below `target/`.
-fn folder(name: &str) -> PathBuf {
-    let path = repository().join("target/cli-tests").join(name);
-    if path.exists() {
-        fs::remove_dir_all(&path).expect("an old folder can be removed");
-    }
-    fs::create_dir_all(&path).expect("target/ can be written");
-    path
-}
+use crate::fresh_folder;
 
 fn names(entries: &[Entry]) -> Vec<(&str, EntryKind)> {
     entries
@@ -27,7 +17,7 @@ fn names(entries: &[Entry]) -> Vec<(&str, EntryKind)> {
 
 #[test]
 fn links_are_followed_and_can_be_resolved() {
-    let root = folder("links");
+    let root = fresh_folder("links");
     fs::create_dir(root.join("b")).expect("a folder");
     fs::write(root.join("b/file"), "text").expect("a file");
     symlink("b", root.join("to-folder")).expect("a link");
@@ -57,7 +47,7 @@ fn links_are_followed_and_can_be_resolved() {
 
 #[test]
 fn what_cannot_be_read_says_why() {
-    let root = folder("refused");
+    let root = fresh_folder("refused");
     let at = |name: &str| root.join(name).display().to_string();
     assert!(matches!(
         DiskSource.read(&at("absent")),
