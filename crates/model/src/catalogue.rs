@@ -124,6 +124,12 @@ catalogue! {
         zh: "该 chart 存在错误。",
             "请逐条修复以 [ERROR] 开头的行，然后重新检查。";
     }
+    HelmUnsupported = "DEP-HELM-008" {
+        en: "{feature} is not supported: deploy helm asks no cluster, runs no program and downloads nothing.",
+            "Fetch the chart first (helm pull, helm dependency update), or pipe the output into the program.";
+        zh: "不支持 {feature}：deploy helm 不访问集群，不运行外部程序，也不下载任何内容。",
+            "请先取得 chart（helm pull、helm dependency update），或通过管道把输出交给该程序处理。";
+    }
     KustomizeBuildFailed = "DEP-KUST-001" {
         en: "The kustomization at {path} cannot be built.",
             "Read the chain of files in the cause from the outside in; the last one names what to mend.";
