@@ -15,10 +15,10 @@ fn main() -> ExitCode {
         .name("deploy".to_owned())
         .stack_size(STACK_BYTES)
         .spawn(command)
-        .ok()
         // A panic has been reported by its hook.
-        .and_then(|thread| thread.join().ok())
-        .unwrap_or(Exit::Failed);
+        .map(|thread| thread.join().unwrap_or(Exit::Failed))
+        // No thread to be had: the stack that we have does for all but the deepest charts.
+        .unwrap_or_else(|_| command());
     ExitCode::from(exit as u8)
 }
 

@@ -2,6 +2,7 @@
 
 mod disk;
 mod kustomize;
+mod process;
 mod sessions;
 mod texts;
 
