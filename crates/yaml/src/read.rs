@@ -9,6 +9,8 @@ use std::borrow::Cow;
 /// An earlier mistake in the syntax is therefore reported first, if it is in an earlier piece.
 const PIECE_BYTES: usize = 512;
 
+const INCOMPLETE: &str = "incomplete UTF-8 octet sequence";
+
 /// The text of a source, up to the first piece that cannot be read.
 pub(crate) struct Text<'a> {
     pub(crate) text: Cow<'a, str>,
@@ -52,7 +54,11 @@ fn read_utf8(source: &[u8]) -> Text<'_> {
             };
         }
     };
-    let mut piece = end - end % PIECE_BYTES;
+    let mut piece = match message {
+        // The rest of the character may still come, so this is found only when all before it is used up.
+        INCOMPLETE => end,
+        _ => end - end % PIECE_BYTES,
+    };
     while !valid.is_char_boundary(piece) {
         piece -= 1;
     }
@@ -72,7 +78,7 @@ fn utf8_problem(bytes: &[u8]) -> &'static str {
         _ => return "invalid leading UTF-8 octet",
     };
     if bytes.len() < width {
-        return "incomplete UTF-8 octet sequence";
+        return INCOMPLETE;
     }
     if bytes[1..width].iter().any(|b| b & 0xC0 != 0x80) {
         return "invalid trailing UTF-8 octet";

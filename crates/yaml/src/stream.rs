@@ -11,7 +11,8 @@ use serde_json::Value;
 /// All documents of a source, as their root nodes, with comments where go-yaml v3 puts them.
 ///
 /// The comments of a document as a whole are part of its root node's: at the top they are its head, followed by a blank
-/// line; at the bottom they are its foot.
+/// line; at the bottom they are its foot, set apart by a
+/// blank line where it is no block collection.
 pub fn parse(source: &[u8]) -> Result<Vec<Node>, Error> {
     let text = read(source)?;
     let mut composer = Composer::new(&text, Flavour::V3);
@@ -28,7 +29,12 @@ fn root_of(document: Document) -> Node {
         root.head_comment = format!("{}\n\n{}", document.head_comment, root.head_comment);
     }
     if !document.foot_comment.is_empty() {
-        root.foot_comment = document.foot_comment;
+        let is_block = root.style != Style::Flow && (root.is_mapping() || root.is_sequence());
+        root.foot_comment = match root.foot_comment.as_str() {
+            _ if is_block => document.foot_comment,
+            "" => format!("\n{}", document.foot_comment),
+            own => format!("{own}\n\n{}", document.foot_comment),
+        };
     }
     root
 }

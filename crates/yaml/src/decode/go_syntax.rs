@@ -3,14 +3,14 @@
 use serde_json::Value;
 use std::fmt::Write as _;
 
-/// A value as go-yaml holds it, in Go syntax. In v3 maps have keys of type string.
-pub(super) fn of(value: &Value, v3: bool) -> String {
+/// A value as go-yaml v2 holds it, in Go syntax.
+pub(super) fn of(value: &Value) -> String {
     let mut out = String::new();
-    write(&mut out, value, v3);
+    write(&mut out, value);
     out
 }
 
-fn write(out: &mut String, value: &Value, v3: bool) {
+fn write(out: &mut String, value: &Value) {
     match value {
         Value::Null => out.push_str("interface {}(nil)"),
         Value::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
@@ -25,18 +25,17 @@ fn write(out: &mut String, value: &Value, v3: bool) {
             out.push_str("[]interface {}{");
             for (i, item) in items.iter().enumerate() {
                 out.push_str(if i > 0 { ", " } else { "" });
-                write(out, item, v3);
+                write(out, item);
             }
             out.push('}');
         }
         Value::Object(map) => {
-            let key_type = if v3 { "string" } else { "interface {}" };
-            write!(out, "map[{key_type}]interface {{}}{{").expect("a string takes everything");
+            out.push_str("map[interface {}]interface {}{");
             for (i, (key, value)) in map.iter().enumerate() {
                 out.push_str(if i > 0 { ", " } else { "" });
                 quote(out, key);
                 out.push(':');
-                write(out, value, v3);
+                write(out, value);
             }
             out.push('}');
         }

@@ -6,10 +6,10 @@ use crate::dialect::Dialect;
 use crate::error::{Error, ErrorKind};
 use crate::limits::{ALIAS_VISITS_HIGH, ALIAS_VISITS_LOW, MAX_DEPTH};
 use crate::node::{Content, Node, Position, Style};
-use crate::number::shortest_32;
+use crate::number::{shortest, shortest_32};
 use crate::resolve::{Resolved, resolve, timestamp};
 use serde_json::{Map, Number, Value};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
 
 /// This many problems are named in one error; one more does not help anybody.
@@ -28,6 +28,9 @@ pub(super) struct Reader<'a> {
     depth: usize,
     /// What go-yaml collects instead of stopping: keys written twice, keys of a wrong kind.
     problems: Vec<(Position, String)>,
+    /// What JSON does not take. That is found in a second step, keys before values, after all that YAML does not take.
+    key_refused: Option<Error>,
+    value_refused: Option<Error>,
 }
 
 /// The keys that a merge must not set, in go-yaml v3.
@@ -45,20 +48,23 @@ impl<'a> Reader<'a> {
             alias_visits: 0,
             depth: 0,
             problems: Vec::new(),
+            key_refused: None,
+            value_refused: None,
         }
     }
 
     pub(super) fn read(mut self) -> Result<Value, Error> {
         let value = self.value(self.root)?;
-        match self.problems.first() {
-            None => Ok(value),
-            Some((position, _)) => {
-                let mut message = "unmarshal errors:".to_owned();
-                for (_, text) in &self.problems {
-                    write!(message, "\n  {text}").expect("a string takes everything");
-                }
-                Err(Error::at(ErrorKind::Duplicate, *position, message))
+        if let Some((position, _)) = self.problems.first() {
+            let mut message = "unmarshal errors:".to_owned();
+            for (_, text) in &self.problems {
+                write!(message, "\n  {text}").expect("a string takes everything");
             }
+            return Err(Error::at(ErrorKind::Duplicate, *position, message));
+        }
+        match self.key_refused.or(self.value_refused) {
+            None => Ok(value),
+            Some(error) => Err(error),
         }
     }
 
@@ -156,7 +162,7 @@ impl<'a> Reader<'a> {
 
     // Scalars.
 
-    fn scalar(&self, node: &Node, text: &str) -> Result<Value, Error> {
+    fn scalar(&mut self, node: &Node, text: &str) -> Result<Value, Error> {
         match node.tag.as_deref() {
             None if node.style == Style::Plain => self.resolved(node, text, resolve(text, self.dialect)),
             None => Ok(Value::String(text.to_owned())),
@@ -178,7 +184,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A scalar whose tag says what it must be.
-    fn tagged(&self, node: &Node, text: &str, tag: &str) -> Result<Value, Error> {
+    fn tagged(&mut self, node: &Node, text: &str, tag: &str) -> Result<Value, Error> {
         let mut resolved = resolve(text, self.dialect);
         if resolved == Resolved::Timestamp && tag != "!!timestamp" {
             resolved = Resolved::Str;
@@ -193,7 +199,7 @@ impl<'a> Reader<'a> {
         self.resolved(node, text, resolved)
     }
 
-    fn resolved(&self, node: &Node, text: &str, resolved: Resolved) -> Result<Value, Error> {
+    fn resolved(&mut self, node: &Node, text: &str, resolved: Resolved) -> Result<Value, Error> {
         Ok(match resolved {
             Resolved::Null => Value::Null,
             Resolved::Bool(b) => Value::Bool(b),
@@ -201,21 +207,26 @@ impl<'a> Reader<'a> {
             Resolved::UInt(int) => Value::Number(int.into()),
             Resolved::Float(float) => match Number::from_f64(float) {
                 Some(number) => Value::Number(number),
-                None => {
-                    let name = match float {
-                        f if f.is_nan() => "NaN",
-                        f if f > 0.0 => "+Inf",
-                        _ => "-Inf",
-                    };
-                    let message = format!("json: unsupported value: {name}");
-                    return Err(Error::at(ErrorKind::Json, node.position, message));
-                }
+                None => self.not_a_json_number(node, float),
             },
             Resolved::Timestamp if self.dialect == Dialect::GoYaml3 => {
                 Value::String(timestamp(text).unwrap_or_else(|| text.to_owned()))
             }
             Resolved::Timestamp | Resolved::Str => Value::String(text.to_owned()),
         })
+    }
+
+    fn not_a_json_number(&mut self, node: &Node, float: f64) -> Value {
+        let name = match float {
+            f if f.is_nan() => "NaN",
+            f if f > 0.0 => "+Inf",
+            _ => "-Inf",
+        };
+        let message = format!("json: unsupported value: {name}");
+        let error = Error::at(ErrorKind::Json, node.position, message);
+        self.value_refused.get_or_insert(error);
+        // As a key it is possible.
+        Value::String(shortest(float))
     }
 
     // Mappings.
@@ -252,28 +263,68 @@ impl<'a> Reader<'a> {
             }
             let key_value = self.key(key)?;
             let read = self.value(value)?;
+            let name = match key_text(&key_value, &read) {
+                Ok(name) => name,
+                Err(message) => {
+                    let error = Error::at(ErrorKind::Json, key.position, message);
+                    self.key_refused.get_or_insert(error);
+                    continue;
+                }
+            };
             if self.strict {
-                let shown = go_syntax::of(&key_value, false);
-                let name = key_text(&key_value, &read)?;
+                let shown = go_syntax::of(&key_value);
                 if !set.insert(shown.clone()) || map.contains_key(&name) {
                     let text = format!("line {}: key {shown} already set in map", value.position.line);
                     self.tell(value.position, text);
                     continue;
                 }
             }
-            map.insert(key_text(&key_value, &read)?, read);
+            map.insert(name, read);
         }
         Ok(())
     }
 
     fn key(&mut self, key: &'a Node) -> Result<Value, Error> {
+        let refused = self.value_refused.take();
         let value = self.value(key)?;
+        self.value_refused = refused;
         if value.is_array() || value.is_object() {
-            let shown = go_syntax::of(&value, self.dialect != Dialect::GoYaml11);
+            let shown = self.shown(key)?;
             let message = format!("invalid map key: {shown}");
             return Err(Error::at(ErrorKind::Value, key.position, message));
         }
         Ok(value)
+    }
+
+    /// A node's value in Go syntax, keys and all.
+    fn shown(&mut self, node: &'a Node) -> Result<String, Error> {
+        match &node.content {
+            Content::Scalar(text) => Ok(go_syntax::of(&self.scalar(node, text)?)),
+            Content::Alias(_) => self.expanded(node, |reader, target| reader.shown(target)),
+            Content::Sequence(items) => {
+                let items = items
+                    .iter()
+                    .map(|item| self.shown(item))
+                    .collect::<Result<Vec<_>, _>>()?;
+                Ok(format!("[]interface {{}}{{{}}}", items.join(", ")))
+            }
+            Content::Mapping(entries) => {
+                let mut shown = BTreeMap::new();
+                for (key, value) in entries {
+                    shown.insert(self.shown(key)?, self.shown(value)?);
+                }
+                let all_strings = shown.keys().all(|key| key.starts_with('"'));
+                let key_type = match self.dialect {
+                    Dialect::GoYaml3 | Dialect::Core12 if all_strings => "string",
+                    _ => "interface {}",
+                };
+                let shown: Vec<String> = shown
+                    .iter()
+                    .map(|(key, value)| format!("{key}:{value}"))
+                    .collect();
+                Ok(format!("map[{key_type}]interface {{}}{{{}}}", shown.join(", ")))
+            }
+        }
     }
 
     /// go-yaml v3: an entry wins over what is merged, wherever they stand.
@@ -296,6 +347,10 @@ impl<'a> Reader<'a> {
                     key.position,
                     format!("line {line}: cannot unmarshal {tag} into string"),
                 );
+                continue;
+            }
+            if self.dialect == Dialect::GoYaml3 && self.depth == 1 && key.is_null() {
+                // Null is no string, and kustomize reads the outermost mapping as one with strings for keys.
                 continue;
             }
             let name = self.text_key(key)?;
@@ -333,12 +388,17 @@ impl<'a> Reader<'a> {
         };
         let text = scalar.as_str().unwrap_or_default();
         match value {
-            Value::String(text) => Ok(text),
+            Value::String(text) if self.dialect == Dialect::Core12 => Ok(text),
+            Value::String(text)
+                if matches!(scalar.resolved_tag(), "!!str" | "!!binary" | "!!merge")
+                    && (self.depth == 1 || scalar.resolved_tag() != "!!binary") =>
+            {
+                Ok(text)
+            }
             _ if self.dialect == Dialect::GoYaml3 && self.depth > 1 => {
                 let message = "json: unsupported type: map[interface {}]interface {}";
                 Err(Error::at(ErrorKind::Json, key.position, message))
             }
-            Value::Null if self.dialect == Dialect::GoYaml3 => Ok(String::new()),
             _ => Ok(text.to_owned()),
         }
     }
@@ -454,15 +514,16 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A key as sigs.k8s.io/yaml makes a string of it.
-fn key_text(key: &Value, value: &Value) -> Result<String, Error> {
+/// A key as sigs.k8s.io/yaml makes a string of it, or what it says where it cannot.
+fn key_text(key: &Value, value: &Value) -> Result<String, String> {
     let unsupported = |kind: &str, shown: &str| {
         let value = match value {
             Value::Null => "<nil>".to_owned(),
-            value => go_syntax::of(value, false),
+            value => go_syntax::of(value),
         };
-        let message = format!("unsupported map key of type: {kind}, key: {shown}, value: {value}");
-        Err(Error::at(ErrorKind::Json, Position::default(), message))
+        Err(format!(
+            "unsupported map key of type: {kind}, key: {shown}, value: {value}"
+        ))
     };
     match key {
         Value::String(text) => Ok(text.clone()),

@@ -98,8 +98,11 @@ fn check_readable(value: &Value, depth: usize) -> Result<(), Error> {
             if !readable(key) {
                 return refuse(ErrorKind::Encoding, "control characters are not allowed");
             }
-            if key.len() > 160 && json_chars(key) > crate::limits::MAX_SIMPLE_KEY_CHARS as usize {
-                return refuse(ErrorKind::Syntax, "did not find expected ',' or '}'");
+            // NEL breaks the line, and a key may not.
+            if key.contains('\u{85}')
+                || key.len() > 160 && json_chars(key) > crate::limits::MAX_SIMPLE_KEY_CHARS as usize
+            {
+                return refuse(ErrorKind::Syntax, "line 1: did not find expected ',' or '}'");
             }
             check_readable(value, depth + 1)
         }),

@@ -68,7 +68,7 @@ impl Emitter {
         self.head_comment();
         self.node(root, Place::Root, Behind::Comments);
         self.writer.indent = -1;
-        // Whatever is left is set apart by a blank line.
+        // The foot of the document is set apart by a blank line.
         self.writer.foot_indent = 0;
         self.foot_comment();
         self.writer.foot_indent = -1;
@@ -188,7 +188,7 @@ impl Emitter {
             self.writer.indicator("-", true, false, true);
             self.node(item, Place::BlockItem, Behind::Comments);
         }
-        self.comments.add("", &node.line_comment, &node.foot_comment, "");
+        self.end_comments(node, "");
         self.writer.indent = before;
     }
 
@@ -218,10 +218,15 @@ impl Emitter {
             self.key_line_comment(value);
             self.node(value, Place::Value, Behind::Comments);
         }
-        self.comments
-            .add("", &node.line_comment, &node.foot_comment, tail);
+        self.end_comments(node, tail);
         self.head_comment();
         self.writer.indent = before;
+    }
+
+    /// What a collection's last event brings along.
+    fn end_comments(&mut self, node: &Node, tail: &str) {
+        self.comments
+            .add("", &node.line_comment, &node.foot_comment, tail);
     }
 
     fn key_line_comment(&mut self, value: &Node) {
@@ -254,7 +259,11 @@ impl Emitter {
             comma_written = self.comments.any_behind();
             self.node(item, Place::FlowItem, Behind::CommaAndComments);
         }
-        self.comments.add("", &node.line_comment, &node.foot_comment, "");
+        self.end_comments(node, "");
+        if self.writer.column == 0 {
+            self.writer.indent = before;
+            self.writer.write_indent();
+        }
         self.end_flow("]", before);
     }
 
@@ -284,8 +293,7 @@ impl Emitter {
             comma_written = self.comments.any_behind();
             self.node(value, Place::Value, Behind::CommaAndComments);
         }
-        self.comments
-            .add("", &node.line_comment, &node.foot_comment, tail);
+        self.end_comments(node, tail);
         let Comments { head, foot, tail, .. } = &self.comments;
         let waiting = !(head.is_empty() && foot.is_empty() && tail.is_empty());
         if waiting && !comma_written {
@@ -308,9 +316,6 @@ impl Emitter {
     fn end_flow(&mut self, close: &str, before: i64) {
         self.writer.flow_level -= 1;
         self.writer.indent = before;
-        if self.writer.column == 0 {
-            self.writer.write_indent();
-        }
         self.writer.indicator(close, false, false, false);
         self.line_comment();
         self.foot_comment();

@@ -30,12 +30,17 @@ pub(super) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(text: &'a str) -> Cursor<'a> {
-        Cursor {
+        let mut cursor = Cursor {
             text,
             pos: 0,
             mark: Mark::default(),
             newlines: 0,
+        };
+        // A second byte order mark. Anywhere else it is a character like others.
+        if text.starts_with('\u{FEFF}') {
+            cursor.skip();
         }
+        cursor
     }
 
     /// The byte `ahead` of here; 0, which the reader lets nobody write, at and past the end.

@@ -273,9 +273,6 @@ impl<'a> Scanner<'a> {
     fn to_next_token(&mut self) {
         let scan_start = self.cursor.mark;
         loop {
-            if self.cursor.mark.column == 0 && self.cursor.rest().starts_with(b"\xEF\xBB\xBF") {
-                self.cursor.skip();
-            }
             // Tabs may separate, but not indent.
             let tabs = self.in_flow() || !self.key_allowed;
             while self.cursor.at(0) == b' ' || (tabs && self.cursor.at(0) == b'\t') {
