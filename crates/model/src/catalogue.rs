@@ -132,9 +132,9 @@ catalogue! {
     }
     KustomizeBuildFailed = "DEP-KUST-001" {
         en: "The kustomization at {path} cannot be built.",
-            "Read the chain of files in the cause from the outside in; the last one names what to mend.";
+            "Read the chain of files above from the outside in; the last one names what to mend.";
         zh: "无法构建 {path} 处的 kustomization。",
-            "请由外向内查看原因中的文件链，最后一个指出了需要修改之处。";
+            "请由外向内查看上面的文件链，最后一个指出了需要修改之处。";
     }
     KustomizeUnsupported = "DEP-KUST-002" {
         en: "The field {field} of a kustomization is not supported yet.",

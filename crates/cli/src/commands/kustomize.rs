@@ -116,7 +116,9 @@ pub fn built(context: &mut Context, given: &str, options: &BuildOptions) -> Resu
     Ok(built)
 }
 
-fn explain(context: &Context, given: &str, error: &kustomize::Error) -> Failure {
+/// Ends as kustomize does, with its own line, and adds what we know beyond it.
+fn explain(context: &mut Context, given: &str, error: &kustomize::Error) -> Failure {
+    context.printer.say(&format!("Error: {error}"));
     let mut diagnostic = match error.kind() {
         ErrorKind::Unsupported { field } => {
             Diagnostic::new(Code::KustomizeUnsupported).with("field", field.clone())
@@ -131,7 +133,7 @@ fn explain(context: &Context, given: &str, error: &kustomize::Error) -> Failure 
         ErrorKind::Missing { path } if *path == context.absolute(given) => Exit::NotFound,
         _ => Exit::Failed,
     };
-    Failure::Explained(Box::new(diagnostic.because(error.to_string())), exit)
+    Failure::Explained(Box::new(diagnostic), exit)
 }
 
 /// Into a file, or into a folder that exists: one file for each resource, named as kustomize names them.

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use sha2::{Digest, Sha256};
+
 /// What kind of thing was read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum InputKind {
@@ -30,6 +32,11 @@ impl Inputs {
     /// Notes that this content was read.
     pub fn record(&mut self, kind: InputKind, name: impl Into<String>, sha256: [u8; 32]) {
         self.entries.insert((kind, name.into()), sha256);
+    }
+
+    /// Notes that these bytes were read.
+    pub fn record_content(&mut self, kind: InputKind, name: impl Into<String>, content: &[u8]) {
+        self.record(kind, name, Sha256::digest(content).into());
     }
 
     /// All inputs in order, with their hashes.
