@@ -66,8 +66,9 @@ pub fn unquote(quoted: &[u8]) -> Option<Vec<u8>> {
             return None;
         }
         if inner[at] != b'\\' {
-            out.push(inner[at]);
-            at += 1;
+            let (c, length) = unicode::decode(&inner[at..]);
+            unicode::push(&mut out, c);
+            at += length;
             continue;
         }
         let (escape, length) = unescape(&inner[at..], b'"')?;

@@ -129,6 +129,10 @@ pub(super) fn slice(args: &[Slot]) -> Result<Value, FuncError> {
 fn bounds(indexes: &[Slot], length: usize) -> Result<(usize, usize), FuncError> {
     let mut bounds = [0, length, length];
     for (bound, index) in bounds.iter_mut().zip(indexes) {
+        // Go's `slice` does not look into an interface here, as `index` does.
+        if index.boxed {
+            return Err(FuncError::new("cannot index slice/array with type interface {}"));
+        }
         *bound = position(&index.value, length)?;
     }
     let ordered = |a: usize, b: usize| {

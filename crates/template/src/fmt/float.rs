@@ -87,7 +87,7 @@ impl Digits {
     fn of(value: f64, count: Option<usize>) -> Digits {
         let text = match count {
             Some(count) => format!("{value:.*e}", count.clamp(1, MAX_DIGITS) - 1),
-            None => format!("{value:e}"),
+            None => shortest(value),
         };
         let (mantissa, exponent) = text
             .split_once('e')
@@ -154,6 +154,26 @@ impl Digits {
             out.extend((0..shown_digits).map(|at| self.digit(self.point + at)));
             out.extend(std::iter::repeat_n('0', precision - shown));
         }
+    }
+}
+
+/// The fewest digits that make the number again. Where the number lies halfway between two such texts, Go takes the
+/// even one and Rust the higher one. That needs at least 15 digits: with fewer, numbers lie closer than half a digit.
+fn shortest(value: f64) -> String {
+    const LEAST_DIGITS_OF_A_TIE: usize = 15;
+    let text = format!("{value:e}");
+    let digits = text
+        .bytes()
+        .take_while(|&b| b != b'e')
+        .filter(|&b| b != b'.')
+        .count();
+    if digits < LEAST_DIGITS_OF_A_TIE {
+        return text;
+    }
+    let even = format!("{value:.*e}", digits - 1);
+    match even.parse::<f64>() {
+        Ok(again) if again == value => even,
+        _ => text,
     }
 }
 

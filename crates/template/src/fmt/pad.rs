@@ -206,11 +206,8 @@ impl Flags {
             sign = b' ';
         }
         if !value.is_finite() {
-            let shows_sign = if value.is_nan() {
-                self.space || self.plus
-            } else {
-                sign != b'+' || self.plus
-            };
+            // An infinity has its sign always, what is no number has it on demand.
+            let shows_sign = !value.is_nan() || self.space || self.plus;
             let mut text = Vec::new();
             if shows_sign {
                 text.push(sign);

@@ -241,7 +241,8 @@ impl Scan<'_> {
             _ if !self.good_index => "(BADINDEX)",
             _ if self.arg >= self.args.len() => "(MISSING)",
             _ => {
-                if verb == 'v' {
+                // `%w` is for Errorf only, but its flags are those of `%v`.
+                if matches!(verb, 'v' | 'w') {
                     let flags = &mut self.printer.flags;
                     flags.sharp_v = std::mem::take(&mut flags.sharp);
                     flags.plus_v = std::mem::take(&mut flags.plus);

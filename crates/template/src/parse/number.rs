@@ -31,8 +31,11 @@ impl Number {
             });
         }
         if let Some(imaginary) = text.strip_suffix('i') {
-            if let Some(value) = complex(imaginary) {
-                return Ok(Number::from_complex(text, value));
+            if let Some(value) = parse_float(imaginary) {
+                return Ok(Number::from_complex(text, (0.0, value)));
+            }
+            if let Some((real, imaginary)) = split_complex(imaginary) {
+                return complex_parts(real, imaginary).map(|value| Number::from_complex(text, value));
             }
         }
         Number::parse_real(text)
@@ -90,25 +93,41 @@ fn exact_uint(float: f64) -> Option<u64> {
     (float.trunc() == float && (0.0..UINT_END).contains(&float)).then_some(float as u64)
 }
 
-/// The two parts of a complex number without its `i`; a lone imaginary part has 0 before it.
-fn complex(text: &str) -> Option<(f64, f64)> {
-    if let Some(imaginary) = parse_float(text) {
-        return Some((0.0, imaginary));
+/// The two parts of a complex number whose `i` is gone; the second has its sign.
+fn split_complex(text: &str) -> Option<(&str, &str)> {
+    let digits = text.trim_start_matches(['+', '-']);
+    let exponent: &[char] = match digits.get(..2) {
+        Some("0x" | "0X") => &['p', 'P'],
+        _ => &['e', 'E', 'p', 'P'],
+    };
+    let is_split = |&(at, c): &(usize, char)| (c == '+' || c == '-') && !text[..at].ends_with(exponent);
+    let (at, _) = text.char_indices().skip(1).find(is_split)?;
+    Some(text.split_at(at))
+}
+
+/// Go scans a complex number and then parses its parts; a part that the scan stops in is another error than one that
+/// is no number.
+fn complex_parts(real: &str, imaginary: &str) -> Result<(f64, f64), String> {
+    if !scans(real) || !scans(imaginary) || imaginary.len() == 1 {
+        return Err("syntax error scanning complex number".to_owned());
     }
-    let hexadecimal = text.trim_start_matches(['+', '-']).starts_with(['0']) && text.contains(['x', 'X']);
-    let split = text
-        .char_indices()
-        .skip(1)
-        .find(|&(at, c)| {
-            let exponent: &[char] = if hexadecimal {
-                &['p', 'P']
-            } else {
-                &['e', 'E', 'p', 'P']
-            };
-            (c == '+' || c == '-') && !text[..at].ends_with(exponent)
-        })?
-        .0;
-    Some((parse_float(&text[..split])?, parse_float(&text[split..])?))
+    let part = |text: &str| {
+        let quoted = || quote(text.as_bytes());
+        parse_float(text).ok_or_else(|| format!("strconv.ParseFloat: parsing {}: invalid syntax", quoted()))
+    };
+    Ok((part(real)?, part(imaginary)?))
+}
+
+fn scans(part: &str) -> bool {
+    let digits = part.trim_start_matches(['+', '-']);
+    match digits.get(..2) {
+        Some("0x" | "0X") => digits[2..]
+            .bytes()
+            .all(|b| b.is_ascii_hexdigit() || b"_.pP+-".contains(&b)),
+        _ => digits
+            .bytes()
+            .all(|b| b.is_ascii_digit() || b"_.eEpP+-".contains(&b)),
+    }
 }
 
 /// `strconv.ParseUint` with base 0: prefixes 0x, 0o, 0b and 0, underscores between digits.
