@@ -16,6 +16,7 @@ pub mod limits;
 pub mod parse;
 pub mod quote;
 mod set;
+pub mod sprig;
 mod stack;
 pub mod unicode;
 pub mod value;
