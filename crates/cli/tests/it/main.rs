@@ -4,6 +4,7 @@ mod disk;
 mod kustomize;
 mod process;
 mod sessions;
+mod shop;
 mod texts;
 
 use std::fs;
