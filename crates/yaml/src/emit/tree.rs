@@ -295,7 +295,9 @@ impl Emitter {
         }
         self.end_comments(node, tail);
         let Comments { head, foot, tail, .. } = &self.comments;
-        let waiting = !(head.is_empty() && foot.is_empty() && tail.is_empty());
+        // A foot that begins with a blank line is the document's.
+        let own_foot = !foot.is_empty() && !foot.starts_with('\n');
+        let waiting = own_foot || !head.is_empty() || !tail.is_empty();
         if waiting && !comma_written {
             self.writer.indicator(",", false, false, false);
         }

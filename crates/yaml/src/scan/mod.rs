@@ -65,6 +65,8 @@ impl Mistake {
 #[derive(Clone, Copy)]
 struct SimpleKey {
     possible: bool,
+    /// Whether the head of the queue waits for it; go-yaml forgets that after an empty `[]` or `{}`.
+    awaited: bool,
     required: bool,
     token_number: usize,
     mark: Mark,
@@ -72,6 +74,7 @@ struct SimpleKey {
 
 const NO_KEY: SimpleKey = SimpleKey {
     possible: false,
+    awaited: false,
     required: false,
     token_number: 0,
     mark: Mark {
@@ -302,12 +305,10 @@ impl<'a> Scanner<'a> {
 
     /// Whether a key may begin at the head of the queue, so that more must be read before the head is known.
     fn head_may_be_key(&mut self) -> Result<bool, Error> {
-        let found = self
-            .keys
-            .iter()
-            .position(|k| k.possible && k.token_number >= self.taken);
-        match found {
-            Some(i) if self.keys[i].token_number == self.taken => self.key_is_valid(i),
+        let taken = self.taken;
+        let waits = |k: &SimpleKey| k.possible && k.awaited && k.token_number >= taken;
+        match self.keys.iter().position(waits) {
+            Some(i) if self.keys[i].token_number == taken => self.key_is_valid(i),
             _ => Ok(false),
         }
     }
@@ -334,6 +335,7 @@ impl<'a> Scanner<'a> {
             self.remove_key()?;
             *self.keys.last_mut().expect("the block level is never popped") = SimpleKey {
                 possible: true,
+                awaited: true,
                 required,
                 token_number: self.taken + self.queue.len(),
                 mark: self.cursor.mark,
@@ -371,10 +373,18 @@ impl<'a> Scanner<'a> {
             end: mark,
         };
         match at {
-            Some(number) => self.queue.insert(number - self.taken, token),
+            Some(number) => self.insert(number, token),
             None => self.queue.push_back(token),
         }
         Ok(())
+    }
+
+    /// Inserts a token before the one with a number; at the end if that one is gone, which go-yaml lets happen.
+    fn insert(&mut self, number: usize, token: Token<'a>) {
+        match number.checked_sub(self.taken) {
+            Some(at) if at <= self.queue.len() => self.queue.insert(at, token),
+            _ => self.queue.push_back(token),
+        }
     }
 
     fn check_depth(&self) -> Result<(), Error> {
@@ -441,7 +451,10 @@ impl<'a> Scanner<'a> {
 
     fn fetch_flow_start(&mut self, kind: TokenKind<'a>) -> Result<(), Error> {
         self.save_key()?;
-        self.keys.push(NO_KEY);
+        self.keys.push(SimpleKey {
+            token_number: self.taken + self.queue.len(),
+            ..NO_KEY
+        });
         self.check_depth()?;
         self.key_allowed = true;
         self.push_indicator(kind, 1);
@@ -451,7 +464,10 @@ impl<'a> Scanner<'a> {
     fn fetch_flow_end(&mut self, kind: TokenKind<'a>) -> Result<(), Error> {
         self.remove_key()?;
         if self.in_flow() {
-            self.keys.pop();
+            let closed = self.keys.pop();
+            if let (Some(closed), Some(outer)) = (closed, self.keys.last_mut()) {
+                outer.awaited &= closed.token_number != outer.token_number;
+            }
         }
         self.key_allowed = false;
         self.push_indicator(kind, 1);
@@ -491,8 +507,8 @@ impl<'a> Scanner<'a> {
         let last = self.keys.len() - 1;
         if self.key_is_valid(last)? {
             let key = self.keys[last];
-            self.queue.insert(
-                key.token_number - self.taken,
+            self.insert(
+                key.token_number,
                 Token {
                     kind: TokenKind::Key,
                     start: key.mark,
