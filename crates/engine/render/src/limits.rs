@@ -42,8 +42,8 @@ pub const PLAIN_OBJECTS: usize = 100_000;
 pub const SCHEMA_LEVELS: usize = 500;
 
 /// Schemas applied to values while one chart is checked. References can make small schemas explode; a large chart takes
-/// some 100,000.
-pub const SCHEMA_STEPS: usize = 5_000_000;
+/// some 20,000.
+pub const SCHEMA_STEPS: usize = 500_000;
 
 /// How often `include` may nest one template: helm's own bound (`recursionMaxNums`).
 pub const INCLUDE_DEPTH: usize = 1_000;

@@ -278,7 +278,8 @@ fn section(values: &Table, dependency: &str, child: &str) -> Result<Table, Strin
             _ => return Err(key.to_owned()),
         }
     }
-    Ok(table)
+    // helm hands out a new map for an empty one, so that is not shared.
+    Ok(if table.is_empty() { Table::default() } else { table })
 }
 
 fn below_path(path: &str, table: Table) -> Table {

@@ -17,9 +17,12 @@ pub fn display(value: &Value) -> String {
 
 /// `%t`, which suits only booleans; helm uses it for anything.
 pub fn as_boolean(value: &Value) -> String {
+    if value.is_null() {
+        return "%!t(<nil>)".to_owned();
+    }
     let mut out = String::new();
     write_value(&mut out, value, &|out, scalar| match scalar {
-        Value::Null => out.push_str("%!t(<nil>)"),
+        Value::Null => out.push_str("<nil>"),
         Value::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
         Value::Number(n) => out.push_str(&format!("%!t({}={})", type_name(scalar), number(n))),
         Value::String(s) => out.push_str(&format!("%!t(string={s})")),
@@ -99,8 +102,8 @@ mod tests {
         assert_eq!(display(&value), "map[a:[1 x <nil>] b:map[c:1e+21 d:5]]");
         assert_eq!(as_boolean(&json!("x")), "%!t(string=x)");
         assert_eq!(
-            as_boolean(&json!([1.5, true, 3])),
-            "[%!t(float64=1.5) true %!t(int64=3)]"
+            as_boolean(&json!([1.5, true, 3, null])),
+            "[%!t(float64=1.5) true %!t(int64=3) <nil>]"
         );
         assert_eq!(as_boolean(&Value::Null), "%!t(<nil>)");
     }

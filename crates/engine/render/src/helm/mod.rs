@@ -1,11 +1,14 @@
 //! Helm: a chart, values and facts to manifests, hooks and notes.
 
 pub mod archive;
+pub mod capabilities;
 pub mod chart;
 pub mod coalesce;
 pub mod compat;
+pub mod dependencies;
 mod duration;
 mod encoding;
+pub mod engine;
 mod files;
 mod functions;
 mod glob;
@@ -14,10 +17,17 @@ pub mod head;
 pub mod hooks;
 pub mod ignore;
 mod json;
+mod jsonpath;
+pub mod lint;
+pub mod load;
+pub mod metadata;
 pub mod quote;
 pub mod schema;
+pub mod show;
 pub mod sort;
 pub mod strvals;
 pub mod table;
+pub mod template;
 mod toml;
 pub mod values;
+pub mod version;
