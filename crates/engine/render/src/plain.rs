@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use deploy_yaml::node::{Content, Node, Position};
+use deploy_yaml::node::{Content, Node, Position, Style};
 use deploy_yaml::{Dialect, emit_kyaml, emit_sigs, node_to_json, parse};
 use sha2::{Digest, Sha256};
 
@@ -226,7 +226,8 @@ impl Reader<'_> {
         } else {
             yaml(path, &bytes)?
         };
-        for document in documents {
+        for mut document in documents {
+            unfold(&mut document);
             // Nothing between two separators, or only comments.
             if !document.is_null() {
                 self.document(path, document)?;
@@ -366,6 +367,20 @@ fn written_out(value: &serde_json::Value) -> Node {
 fn without_positions(mut node: Node) -> Node {
     node.position = Position::default();
     node
+}
+
+/// Writes folded text (`>`) as literal text (`|`), which is the same value: go-yaml's writer, which ours equals, adds an
+/// empty line where folded text has an indented one, and kustomize's users know it; here nothing may change.
+fn unfold(node: &mut Node) {
+    match &mut node.content {
+        Content::Scalar(_) if node.style == Style::Folded => node.style = Style::Literal,
+        Content::Scalar(_) | Content::Alias(_) => {}
+        Content::Sequence(items) => items.iter_mut().for_each(unfold),
+        Content::Mapping(entries) => entries.iter_mut().for_each(|(key, value)| {
+            unfold(key);
+            unfold(value);
+        }),
+    }
 }
 
 fn has_alias(node: &Node) -> bool {
@@ -537,6 +552,16 @@ mod tests {
         );
         let back = node_to_json(&plain.objects[0].node, Dialect::GoYaml11).unwrap();
         assert_eq!(back, serde_json::from_str::<serde_json::Value>(json).unwrap());
+    }
+
+    #[test]
+    fn folded_text_stays_the_same() {
+        let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  t: >-\n    one\n    two\n     three\n    four\n";
+        let plain = render(&folder(&[("x.yaml", text)]), "/app", PlainOptions::default()).unwrap();
+        let again = objects("/x.yaml", &plain.output()).unwrap();
+        let value = |object: &PlainObject| node_to_json(&object.node, Dialect::GoYaml11).unwrap();
+        assert_eq!(value(&again[0])["data"]["t"], "one two\n three\nfour");
+        assert_eq!(value(&again[0]), value(&plain.objects[0]));
     }
 
     #[test]
