@@ -1,4 +1,7 @@
 //! The tests of the template crate from outside.
 
 mod conformance;
+mod depth;
 mod host;
+mod properties;
+mod sprig;
