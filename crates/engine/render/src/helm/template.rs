@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use deploy_model::Place;
 use deploy_template::func::Host;
+use deploy_template::{Funcs, Options, TemplateSet, execute, sprig};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -16,7 +17,7 @@ use super::engine::{self, EngineError, EngineOptions, Facts, Release};
 use super::glob::Glob;
 use super::hooks::Hook;
 use super::quote::quoted;
-use super::schema::{self, SchemaErrors};
+use super::schema::{self, SchemaError};
 use super::sort::{self, Manifest, SortError, install_order, sort_manifests};
 use super::show;
 use crate::inputs::{InputKind, Inputs};
@@ -104,7 +105,7 @@ pub enum TemplateError {
     Values(#[from] TypeMismatch),
     /// The values do not fit a chart's schema.
     #[error("values don't meet the specifications of the schema(s) in the following chart(s):\n{0}")]
-    Schema(SchemaErrors),
+    Schema(#[from] SchemaError),
     /// The chart wants another Kubernetes.
     #[error(transparent)]
     KubeVersion(#[from] IncompatibleKubeVersion),
@@ -190,7 +191,7 @@ pub fn template(
     let capabilities = capabilities(request);
     let values = coalesce::values(&chart, &request.values, Nulls::Coalesce, compat, &mut rendered.warnings)?;
     if !request.skip_schema_validation {
-        schema::validate_chart(&chart, &values).map_err(TemplateError::Schema)?;
+        schema::validate_chart(&chart, &values, &mut rendered.warnings)?;
     }
     capabilities.check(&chart)?;
 
@@ -297,6 +298,18 @@ fn source_of(document: &str) -> Option<&str> {
         let (chart, file) = line.split_once('/')?;
         (!chart.is_empty() && !file.is_empty()).then_some(file)
     })
+}
+
+/// The release's name from `--name-template`: sprig's functions, no data. The error is helm's.
+pub fn name_from_template(text: &str, host: &mut dyn Host) -> Result<String, String> {
+    const NAME: &str = "name-template";
+    let mut funcs = Funcs::new();
+    funcs.extend(sprig::functions());
+    let mut set = TemplateSet::new(NAME);
+    set.parse(NAME, text, &funcs).map_err(|error| error.to_string())?;
+    let output = execute(&set, NAME, &deploy_template::value::Value::Nil, &funcs, host, Options::default())
+        .map_err(|error| error.to_string())?;
+    Ok(String::from_utf8_lossy(&output).into_owned())
 }
 
 fn check_installable(chart: &Chart) -> Result<(), TemplateError> {

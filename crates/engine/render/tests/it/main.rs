@@ -1,6 +1,7 @@
 //! The tests of the renderer against cases from outside.
 
 mod helm_dependencies;
+mod helm_engine;
 mod helm_hostile;
 mod helm_rows;
 mod helm_schema;

@@ -40,14 +40,12 @@ impl EngineError {
 
 /// `template: FILE:LINE: MESSAGE` as helm shows it: the place and the last part of the message.
 pub(super) fn parse_error(file: &str, text: &str) -> EngineError {
-    let mut parts = text.split(": ");
-    let message = match (parts.next(), parts.next(), parts.next_back()) {
-        (Some(_), Some(location), last) => {
-            format!("parse error at ({location}): {}", last.unwrap_or(location))
-        }
+    let location = text.split(": ").nth(1);
+    let message = match (location, text.rsplit(": ").next()) {
+        (Some(location), Some(last)) => format!("parse error at ({location}): {last}"),
         _ => format!("parse error in ({file}): {text}"),
     };
-    let place = text.split(": ").nth(1).and_then(place_of);
+    let place = location.and_then(place_of);
     EngineError::Parse { message, place: place.or_else(|| Some(Place::file(file))) }
 }
 

@@ -106,6 +106,24 @@ pub fn render(
     Ok(Output { files: result?, warnings: state.warnings })
 }
 
+/// Renders one text with helm's functions and no chart around it. The error is Go's.
+pub fn render_text(
+    name: &str,
+    text: &str,
+    data: &Value,
+    options: &EngineOptions,
+    host: &mut dyn Host,
+) -> Result<String, String> {
+    let state = Rc::new(RefCell::new(run::State::default()));
+    let funcs = run::functions(options, &state);
+    let mut set = TemplateSet::new(name);
+    set.parse(name, text, &funcs).map_err(|error| error.to_string())?;
+    let output = execute(&set, name, data, &funcs, host, run::options(options.strict));
+    output
+        .map(|output| String::from_utf8_lossy(&output).into_owned())
+        .map_err(|error| error.to_string())
+}
+
 fn render_all(
     chart: &Chart,
     top: &Map,

@@ -17,6 +17,7 @@ use super::capabilities::KubeVersion;
 use super::chart::Chart;
 use super::compat::Compat;
 use super::load;
+use super::metadata::{DecodeError, Draft};
 use super::show;
 use crate::inputs::Inputs;
 use crate::source::{EntryKind, Source};
@@ -109,6 +110,11 @@ pub fn lint(source: &dyn Source, folder: &str, shown: &str, request: &LintReques
         crds(source, folder, chart.as_ref(), &mut report);
     }
     report
+}
+
+/// The name that a `Chart.yaml` gives, which is also the folder that helm unpacks an archive into.
+pub fn chart_name(chart_yaml: &[u8]) -> Result<String, DecodeError> {
+    Ok(Draft::parse(chart_yaml)?.metadata.name)
 }
 
 /// What stands at a path below the chart's folder.

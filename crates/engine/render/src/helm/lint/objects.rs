@@ -75,8 +75,8 @@ fn render(
     let values = coalesce::values(chart, &values, Nulls::Coalesce, compat, &mut ignored)
         .map_err(|error| report.add(Severity::Error, FOLDER, error.to_string()))?;
     if !request.skip_schema_validation {
-        schema::validate_chart(chart, &values).map_err(|errors| {
-            let text = template::TemplateError::Schema(errors).to_string();
+        schema::validate_chart(chart, &values, &mut ignored).map_err(|error| {
+            let text = template::TemplateError::Schema(error).to_string();
             report.add(Severity::Error, FOLDER, text);
         })?;
     }

@@ -33,7 +33,7 @@ fn valid(source: &dyn Source, folder: &str, request: &LintRequest) -> Result<(),
     if schema.is_empty() || request.skip_schema_validation {
         return Ok(());
     }
-    schema::validate_single(&values, &schema).map_err(|errors| errors.to_string())
+    schema::validate(&values, &schema, &mut warnings).map_err(|error| error.to_string())
 }
 
 fn first_document(text: &[u8], compat: Compat) -> Result<Map<String, Value>, String> {
@@ -42,7 +42,10 @@ fn first_document(text: &[u8], compat: Compat) -> Result<Map<String, Value>, Str
         Compat::V3 => "chartutil.Values",
     };
     match deploy_yaml::to_json(text, Dialect::GoYaml11) {
-        Ok(Value::Object(map)) => Ok(table::floats_of(map)),
+        Ok(Value::Object(map)) => match table::floats(Value::Object(map)) {
+            Value::Object(map) => Ok(map),
+            _ => Ok(Map::new()),
+        },
         Ok(Value::Null) => Ok(Map::new()),
         Ok(other) => Err(format!(
             "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {} into Go value of type {target}",
