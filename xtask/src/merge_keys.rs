@@ -196,7 +196,10 @@ fn shape(schema: &[u8]) -> Result<Option<Shape>, String> {
     let strategy = scalar(&extension(schema, 31, "x-kubernetes-patch-strategy")?);
     let several = extension(schema, 31, "x-kubernetes-list-map-keys")?;
     let keys: Vec<String> = match several.is_empty() {
-        false => several.lines().map(|line| scalar(line.trim_start_matches("- "))).collect(),
+        false => several
+            .lines()
+            .map(|line| scalar(line.trim_start_matches("- ")))
+            .collect(),
         true => Some(scalar(&extension(schema, 31, "x-kubernetes-patch-merge-key")?))
             .into_iter()
             .filter(|key| !key.is_empty())

@@ -106,7 +106,12 @@ pub fn json6902(target: &mut Node, operations: &[Operation]) -> Result<(), JsonE
         .into_iter()
         .map(|(key, value)| (Node::string(key), Node::string(value)))
         .collect();
-    tree::put_field(annotated, ANNOTATIONS, Node::mapping(entries), tree::scalar(ANNOTATIONS));
+    tree::put_field(
+        annotated,
+        ANNOTATIONS,
+        Node::mapping(entries),
+        tree::scalar(ANNOTATIONS),
+    );
     Ok(())
 }
 
@@ -116,7 +121,12 @@ pub fn json6902_remembered(target: &mut Node, operations: &[Operation]) -> Resul
     let annotated = metadata(target).map_err(|e| JsonError::Resource(e.to_string()))?;
     if tree::field(annotated, ANNOTATIONS).is_none_or(tree::is_null) {
         tree::remove_field(annotated, ANNOTATIONS);
-        tree::put_field(annotated, ANNOTATIONS, Node::mapping(Vec::new()), tree::scalar(ANNOTATIONS));
+        tree::put_field(
+            annotated,
+            ANNOTATIONS,
+            Node::mapping(Vec::new()),
+            tree::scalar(ANNOTATIONS),
+        );
     }
     json6902(target, operations)
 }
