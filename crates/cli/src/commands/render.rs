@@ -1,5 +1,7 @@
 //! `deploy render`
 
+mod chart;
+
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use deploy_model::{Code, Diagnostic, Exit, Lang};
 use deploy_render::kustomize::BuildOptions;
@@ -11,6 +13,9 @@ use crate::{Context, Failure, Outcome, failure, objects, texts};
 
 /// The names of a kustomization's file, as kustomize looks for them.
 const KUSTOMIZATION_FILES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
+const CHART_FLAGS: &[&str] = &["values", "set", "release", "namespace"];
+const PLAIN_FLAGS: &[&str] = &["recursive"];
 
 /// What stands at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +36,23 @@ pub fn command(lang: Lang) -> Command {
                 .help(words.path),
         )
         .arg(
+            of_charts("values", words.values)
+                .short('f')
+                .value_name("FILE")
+                .action(ArgAction::Append),
+        )
+        .arg(
+            of_charts("set", words.set)
+                .value_name("NAME=VALUE")
+                .action(ArgAction::Append),
+        )
+        .arg(of_charts("release", words.release).value_name("NAME"))
+        .arg(
+            of_charts("namespace", words.namespace)
+                .short('n')
+                .value_name("NAME"),
+        )
+        .arg(
             Arg::new("recursive")
                 .short('R')
                 .long("recursive")
@@ -46,12 +68,18 @@ pub fn command(lang: Lang) -> Command {
         .arg(objects::output_flag(lang))
 }
 
+fn of_charts(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).help(help)
+}
+
 pub fn run(context: &mut Context, arguments: &ArgMatches) -> Outcome {
     let path = context.absolute(arguments.get_one::<String>("path").map_or(".", String::as_str));
-    match detect(context, &path)? {
+    let kind = detect(context, &path)?;
+    check_flags(context, arguments, kind, &path)?;
+    match kind {
         Kind::Plain => plain_folder(context, arguments, &path),
         Kind::Kustomization => kustomization(context, arguments, &path),
-        Kind::Chart => Ok(Exit::Failed),
+        Kind::Chart => chart(context, arguments, &path),
     }
 }
 
@@ -79,6 +107,36 @@ fn detect(context: &Context, path: &str) -> Result<Kind, Failure> {
         }
     }
     Ok(Kind::Plain)
+}
+
+/// A flag that has no meaning for what stands there is a mistake, not something to pass over in silence.
+fn check_flags(context: &Context, arguments: &ArgMatches, kind: Kind, path: &str) -> Result<(), Failure> {
+    let words = &texts::of(context.lang).render_flags;
+    let misplaced = |names: &[&'static str]| names.iter().copied().find(|name| was_given(arguments, name));
+    let found = match kind {
+        Kind::Chart => misplaced(PLAIN_FLAGS).map(|name| (name, words.only_for_plain)),
+        Kind::Plain => misplaced(CHART_FLAGS).map(|name| (name, words.only_for_charts)),
+        Kind::Kustomization => misplaced(CHART_FLAGS)
+            .map(|name| (name, words.only_for_charts))
+            .or_else(|| misplaced(PLAIN_FLAGS).map(|name| (name, words.only_for_plain))),
+    };
+    let Some((name, text)) = found else { return Ok(()) };
+    let cause = text
+        .replace("{flag}", &format!("--{name}"))
+        .replace("{path}", &context.shown(path));
+    Err(Diagnostic::new(Code::UsageInvalid)
+        .because(cause)
+        .with("command", "deploy render")
+        .into())
+}
+
+fn chart(context: &mut Context, arguments: &ArgMatches, path: &str) -> Outcome {
+    let rendered = chart::render(context, arguments, path)?;
+    match wanted(arguments) {
+        Wanted::Inputs(format) => objects::print_inputs(context, &rendered.inputs, format)?,
+        Wanted::Objects(format) => objects::print(context, rendered.output, path, format)?,
+    }
+    Ok(Exit::Done)
 }
 
 fn plain_folder(context: &mut Context, arguments: &ArgMatches, path: &str) -> Outcome {
