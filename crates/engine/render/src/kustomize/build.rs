@@ -104,10 +104,9 @@ fn print(resources: &[Resource], origins: bool, transformations: bool) -> Result
     let mut built = Vec::with_capacity(resources.len());
     let mut output = String::new();
     for resource in resources {
-        let value = resource.to_output(origins, transformations).map_err(|error| {
-            // kustomize shows the object as Go would, which here is always an empty map.
-            Error::invalid(format!("map[string]interface {{}}(nil): {error}"))
-        })?;
+        let value = resource
+            .to_output(origins, transformations)
+            .map_err(|error| unprintable(resource, &error))?;
         if !output.is_empty() {
             output.push_str("---\n");
         }
@@ -122,4 +121,15 @@ fn print(resources: &[Resource], origins: bool, transformations: bool) -> Result
         });
     }
     Ok((built, output))
+}
+
+/// An object that cannot be printed. The lines that go-yaml names are those of the object as kustomize has it now.
+fn unprintable(resource: &Resource, error: &deploy_yaml::Error) -> Error {
+    let text = deploy_yaml::emit_kyaml(&resource.node);
+    let nodes = deploy_yaml::parse(text.as_bytes()).unwrap_or_default();
+    let again = nodes
+        .first()
+        .and_then(|node| deploy_yaml::node_to_json(node, deploy_yaml::Dialect::GoYaml3).err());
+    let error = again.as_ref().unwrap_or(error);
+    Error::invalid(format!("map[string]interface {{}}(nil): {error}"))
 }

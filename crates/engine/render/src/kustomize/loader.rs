@@ -95,7 +95,7 @@ impl<'w> Loader<'w> {
             self.restrict(&full)?
         };
         let content = self.world.source.read(&actual).map_err(|error| match error {
-            SourceError::NotFound { .. } => missing(&actual),
+            SourceError::NotFound { .. } => missing(self.world, &actual),
             SourceError::Unreadable { cause, .. } => {
                 Error::invalid(format!("open {actual}: {cause}"))
             }
@@ -156,17 +156,23 @@ impl<'w> Loader<'w> {
 }
 
 fn resolve(world: &World<'_>, full: &str) -> Result<(EntryKind, String)> {
-    let kind = world.source.kind(full).ok().flatten().ok_or_else(|| missing(full))?;
-    let actual = world.source.canonical(full).map_err(|_| missing(full))?;
+    let kind = world.source.kind(full).ok().flatten().ok_or_else(|| missing(world, full))?;
+    let actual = world.source.canonical(full).map_err(|_| missing(world, full))?;
     Ok((kind, actual))
 }
 
-fn missing(path: &str) -> Error {
+/// Nothing stands at a path; the text names the first part of it that is missing.
+fn missing(world: &World<'_>, path: &str) -> Error {
+    let ends = path.match_indices('/').map(|(at, _)| at).filter(|at| *at > 0);
+    let first = ends
+        .map(|end| &path[..end])
+        .find(|prefix| !matches!(world.source.kind(prefix), Ok(Some(_))))
+        .unwrap_or(path);
     Error::new(
         ErrorKind::Missing {
             path: path.to_owned(),
         },
-        format!("evalsymlink failure on '{path}' : lstat {path}: no such file or directory"),
+        format!("evalsymlink failure on '{path}' : lstat {first}: no such file or directory"),
     )
 }
 

@@ -8,6 +8,7 @@ use super::patch::parse_operations;
 use super::read;
 use super::replacements::Replacement;
 use super::resource::Resource;
+use super::tree;
 use super::transform::{Patch, PatchContent, Transformer};
 use super::world::World;
 
@@ -46,10 +47,17 @@ pub(super) fn patch(model: &PatchModel, loader: &Loader<'_>, world: &World<'_>) 
                 for patch in &mut patches {
                     patch.allow_name_change |= options.allow_name_change;
                     patch.allow_kind_change |= options.allow_kind_change;
+                    if options.allow_name_change || options.allow_kind_change {
+                        // kustomize remembers it in the annotations, which it writes anew.
+                        rewrite(patch, &["annotations"]);
+                    }
                 }
             }
             if patches.is_empty() {
                 return Ok(Transformer::All(Vec::new()));
+            }
+            if model.target.is_some() {
+                patches.iter_mut().for_each(|patch| rewrite(patch, &["labels", "annotations"]));
             }
             PatchContent::Strategic(patches)
         }
@@ -93,7 +101,27 @@ pub(super) fn strategic_merge(
             shown.join(" ")
         )));
     }
+    patches.iter_mut().for_each(|patch| rewrite(patch, &["labels", "annotations"]));
     Ok(Transformer::StrategicMerge(patches))
+}
+
+/// Labels and annotations as text, those that are null too. kustomize does this to each copy that it makes of a patch for
+/// its targets, and so such a patch removes no label; one without a target is not copied, and does.
+fn rewrite(patch: &mut Resource, maps: &[&str]) {
+    let Some(metadata) = tree::field_mut(&mut patch.node, "metadata") else {
+        return;
+    };
+    for name in maps {
+        let Some(map) = tree::remove(metadata, name) else {
+            continue;
+        };
+        for (key, value) in tree::entries(&map) {
+            if let Some(key) = tree::text(key) {
+                let value = tree::string(tree::text(value).unwrap_or_default());
+                tree::set(tree::mapping_mut(metadata, name), key, value);
+            }
+        }
+    }
 }
 
 /// One entry of `patchesJson6902`.

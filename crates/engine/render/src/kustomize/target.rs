@@ -87,7 +87,7 @@ impl<'w> Target<'w> {
         let vars = &self.kustomization.vars;
         into.vars
             .define(vars, &mut into.resources)
-            .context(|| "merging vars")
+            .context(|| format!("merging vars {}", super::vars::shown_as_written(vars)))
             .at(&self.file(), "vars")?;
         Ok(into)
     }

@@ -160,6 +160,22 @@ fn shown(var: &Var) -> String {
     format!("{{{} {} {{{}}}}}", var.name, target(var).gvk, var.fieldref.field_path)
 }
 
+/// All variables as kustomize shows them before it has looked into `apiVersion`.
+pub(super) fn shown_as_written(vars: &[Var]) -> String {
+    let vars: Vec<String> = vars
+        .iter()
+        .map(|var| {
+            let gvk = Gvk {
+                group: var.objref.group.clone(),
+                version: var.objref.version.clone(),
+                kind: var.objref.kind.clone(),
+            };
+            format!("{{{} {gvk} {{{}}}}}", var.name, var.fieldref.field_path)
+        })
+        .collect();
+    format!("[{}]", vars.join(" "))
+}
+
 fn positions_by_name(resources: &Resources, id: &ResId) -> Vec<usize> {
     resources
         .positions()

@@ -4,7 +4,7 @@ use std::fmt;
 
 use deploy_yaml::node::{Content, Node, Position, Style};
 
-use super::Error;
+use super::{Error, shared};
 
 /// The kind of a node, named as messages name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,8 +183,8 @@ fn change(node: &mut Node, change: impl FnOnce(&mut Node)) {
     let means = Node::scalar(text.as_str()).resolved_tag() == tag;
     node.tag = None;
     match (means, tag.as_str()) {
-        // It stays a string, whatever text it gets next.
-        (_, "!!str") if is_made => node.tag = Some(tag),
+        // It stays what it was made as, whatever text it gets next; without its tag a number would be taken for a string.
+        _ if is_made => node.tag = Some(tag),
         (true, _) => {}
         (false, "!!str") if node.style == Style::Plain => node.style = Style::DoubleQuoted,
         (false, "!!str") => {}
@@ -266,6 +266,7 @@ pub fn put_field(node: &mut Node, name: &str, mut value: Node, key: Node) {
 /// Puts a value in the place of another, whose style it takes.
 pub fn replace(there: &mut Node, mut value: Node) {
     restyle(&mut value, there.style);
+    shared::inherit(there, &mut value);
     *there = value;
 }
 
@@ -283,6 +284,7 @@ pub fn set_scalar(there: &mut Node, mut value: Node) -> Result<(), Error> {
 /// Changes the text of a scalar and nothing else.
 pub fn set_text(there: &mut Node, text: String) {
     change(there, |there| there.content = Content::Scalar(text));
+    shared::mark(there);
 }
 
 /// Removes a field of a map.
