@@ -425,10 +425,10 @@ impl<'a> Parser<'a> {
 
     /// The list after `{{else}}`. An `{{else if}}` is an `if` inside the else, with one `{{end}}` for both.
     fn else_list(&mut self, control: Control, pos: usize) -> Result<Nodes> {
-        let chained = match (control, self.peek().kind) {
-            (Control::If, Kind::If) | (Control::With, Kind::With) => true,
-            _ => false,
-        };
+        let chained = matches!(
+            (control, self.peek().kind),
+            (Control::If, Kind::If) | (Control::With, Kind::With)
+        );
         if chained {
             self.next();
             if self.depth >= CONTROL_DEPTH {

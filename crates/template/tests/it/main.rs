@@ -4,4 +4,5 @@ mod conformance;
 mod depth;
 mod host;
 mod properties;
+mod recorded;
 mod sprig;
