@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::Error;
 use super::field_path::FieldPath;
+use crate::kustomize::merge::shared;
 use crate::kustomize::merge::tree::{self, Kind};
 
 /// How the text of a field is taken apart.
@@ -78,7 +79,7 @@ pub fn write(target: &mut Node, value: &Node, paths: &[FieldPath], options: &Opt
         match found {
             Err(e) => return Err(e.at(missing())),
             Ok(0) => return Err(Error::Invalid(missing())),
-            Ok(_) => {}
+            Ok(_) => shared::settle(target),
         }
     }
     Ok(())

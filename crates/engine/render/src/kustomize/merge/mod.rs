@@ -10,6 +10,7 @@
 
 mod directive;
 mod elements;
+pub(crate) mod shared;
 mod three;
 pub mod tree;
 mod two;

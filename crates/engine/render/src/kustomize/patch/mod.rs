@@ -12,7 +12,7 @@ pub use json6902::{JsonError, Operation, parse_operations};
 
 use std::collections::BTreeMap;
 
-use super::merge::{self, Error, Fate, ListIncrease, Options, tree};
+use super::merge::{self, Error, Fate, ListIncrease, Options, shared, tree};
 use super::schema::Schema;
 
 /// What became of a patched resource.
@@ -45,6 +45,7 @@ pub fn strategic(target: &mut Node, patch: &Node, schema: &Schema) -> Result<Out
         Fate::Replaced(node) => *target = node,
         Fate::Cleared => return Ok(Outcome::Deleted),
     }
+    shared::settle(target);
     Ok(match tree::is_nil_or_empty(target) {
         true => Outcome::Deleted,
         false => Outcome::Kept,
