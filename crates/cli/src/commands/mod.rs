@@ -3,6 +3,7 @@
 mod completion;
 mod config;
 mod explain;
+mod helm;
 mod help;
 mod kustomize;
 mod render;
@@ -35,6 +36,12 @@ pub enum Need {
 }
 
 const ALL: &[Entry] = &[
+    Entry {
+        name: "helm",
+        command: helm::command,
+        run: helm::run,
+        settings: Need::Before,
+    },
     Entry {
         name: "render",
         command: render::command,

@@ -1,6 +1,7 @@
 //! The command as a user meets it, run in this process.
 
 mod disk;
+mod helm_cases;
 mod kustomize;
 mod process;
 mod sessions;

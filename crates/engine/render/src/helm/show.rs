@@ -5,7 +5,10 @@ use serde_json::{Map, Value};
 use super::chart::{Chart, Dependency, File, Metadata};
 use super::compat::Compat;
 use super::jsonpath::{self, JsonPathError};
+use super::load::{self, LoadError};
 use super::sort::base;
+use crate::inputs::Inputs;
+use crate::source::{EntryKind, Source};
 
 /// Which part of a chart to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +27,14 @@ pub enum Part {
 
 const VALUES_FILE: &str = "values.yaml";
 const README_NAMES: [&str; 3] = ["readme.md", "readme.txt", "readme"];
+
+/// Loads a chart as `show` and `lint` do: of any API version, even one that cannot be rendered.
+pub fn load(source: &dyn Source, path: &str, inputs: &mut Inputs) -> Result<Chart, LoadError> {
+    match source.kind(path)? {
+        Some(EntryKind::Folder) => load::from_files(load::folder_files(source, path, inputs)?),
+        Some(EntryKind::File) | None => load::from_source(source, path, inputs),
+    }
+}
 
 /// The text of a part. `json_path` selects from the values where those are shown.
 pub fn show(chart: &Chart, part: Part, json_path: Option<&str>, compat: Compat) -> Result<Vec<u8>, JsonPathError> {

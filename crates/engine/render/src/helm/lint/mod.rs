@@ -16,7 +16,6 @@ use serde_json::{Map, Value};
 use super::capabilities::KubeVersion;
 use super::chart::Chart;
 use super::compat::Compat;
-use super::load;
 use super::metadata::{DecodeError, Draft};
 use super::show;
 use crate::inputs::Inputs;
@@ -101,7 +100,7 @@ impl Report {
 /// Lints the chart in a folder. `shown` is the folder as messages name it.
 pub fn lint(source: &dyn Source, folder: &str, shown: &str, request: &LintRequest, host: &mut dyn Host) -> Report {
     let mut report = Report::default();
-    let chart = load::from_source(source, folder, &mut report.inputs).map_err(|error| error.to_string());
+    let chart = show::load(source, folder, &mut report.inputs).map_err(|error| error.to_string());
     chartfile::check(source, folder, request.compat, &mut report);
     values::check(source, folder, request, &mut report);
     objects::check(source, folder, chart.as_ref(), request, host, &mut report);
