@@ -163,7 +163,7 @@ impl Parser<'_, '_> {
         if !text.is_empty() {
             return error(format!(
                 "unexpected data at end of array index: {}",
-                quoted(&text)
+                quoted_chars(&text)
             ));
         }
         let place = usize::try_from(index).unwrap_or(usize::MAX);
@@ -213,7 +213,8 @@ impl Parser<'_, '_> {
     fn index(&mut self) -> Step<i64> {
         let (text, stop) = self.until(&[']']);
         if matches!(stop, Stop::End) {
-            return error("error parsing index: EOF");
+            // helm takes the end of the line for the end of its work, even here.
+            return Err(Halt::End);
         }
         let digits = text.strip_prefix(['+', '-']).unwrap_or(&text);
         let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
@@ -350,6 +351,19 @@ impl Parser<'_, '_> {
     }
 }
 
+/// Go's `%q` of a list of characters.
+fn quoted_chars(text: &str) -> String {
+    let each = text.chars().map(|c| match c {
+        '\'' => "'\\''".to_owned(),
+        '"' => "'\"'".to_owned(),
+        c => {
+            let double = quoted(c.encode_utf8(&mut [0; 4]));
+            format!("'{}'", &double[1..double.len() - 1])
+        }
+    });
+    format!("[{}]", each.collect::<Vec<_>>().join(" "))
+}
+
 fn set(values: &mut Map<String, Value>, name: String, value: Value) {
     if !name.is_empty() {
         values.insert(name, value);
@@ -396,4 +410,52 @@ fn conversion(found: &Value, wanted: &str) -> String {
         other => gofmt::type_name(other),
     };
     format!("unable to parse key: interface conversion: interface {{}} is {found}, not {wanted}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// Lines with what helm 4.3.1 makes of them.
+    #[test]
+    fn lines_mean_what_they_mean_to_helm() {
+        for (line, want) in [
+            ("a[0", Ok(json!({}))),
+            ("a[0]", Ok(json!({"a": []}))),
+            ("a[0].b=", Ok(json!({"a": []}))),
+            ("a[2]={x},a[0]=", Ok(json!({"a": ["", null, ["x"]]}))),
+            ("a[+1]=3", Ok(json!({"a": [null, 3]}))),
+            (
+                "a=+5,b=-0,c=007,d=0x1,e=TRUE,f=Null",
+                Ok(json!({
+                    "a": 5, "b": 0, "c": "007", "d": "0x1", "e": true, "f": null
+                })),
+            ),
+            ("a[0][1]=x,a[0].c=1", Ok(json!({"a": [{"c": 1}]}))),
+            (
+                "a[0]bc=1",
+                Err("unexpected data at end of array index: ['b' 'c']"),
+            ),
+            (
+                "a[x]=1",
+                Err("error parsing index: strconv.Atoi: parsing \"x\": invalid syntax"),
+            ),
+            (
+                "a=null,a.b=1",
+                Err(
+                    "unable to parse key: interface conversion: interface {} is nil, not map[string]interface {}",
+                ),
+            ),
+            (
+                "a=1,a[0]=1",
+                Err("unable to parse key: interface conversion: interface {} is int64, not []interface {}"),
+            ),
+        ] {
+            let mut values = Map::new();
+            let outcome = parse_into(line, &mut values, Kind::Typed).map_err(|e| e.message);
+            let got = outcome.map(|()| Value::Object(values));
+            assert_eq!(got, want.map_err(str::to_owned), "{line}");
+        }
+    }
 }
