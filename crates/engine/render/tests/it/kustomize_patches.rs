@@ -3,11 +3,15 @@
 //! The rows were generated at random and answered by kustomize 5.8.1: `want` is the resource as it prints it (none where
 //! the patch deletes it), `error` the whole of its message.
 
+use std::collections::BTreeMap;
+
 use deploy_conformance::repository;
 use deploy_render::kustomize::filters::field_path::FieldPath;
 use deploy_render::kustomize::filters::replacement::{self, Options};
 use deploy_render::kustomize::patch::{self, Outcome};
 use deploy_render::kustomize::schema::Schema;
+use deploy_render::kustomize::{BuildOptions, build};
+use deploy_render::source::MemorySource;
 use deploy_yaml::Dialect;
 use deploy_yaml::node::Node;
 use serde_json::Value;
@@ -94,4 +98,33 @@ fn replacements_equal_kustomize() {
             .map_err(|e| e.to_string())?;
         Ok(Outcome::Kept)
     });
+}
+
+/// Folders of `fixtures/kustomize` with `in/overlay` and the `expect.yaml` that kustomize 5.8.1 prints for it.
+#[test]
+fn folders_equal_kustomize() {
+    let cases = [
+        "openapi-replaces-built-in",
+        "quoted-replicas",
+        "shared-label-label",
+        "shared-label-patch",
+        "shared-label-replacement",
+    ];
+    for case in cases {
+        let folder = repository().join("fixtures/kustomize").join(case);
+        let mut files = BTreeMap::new();
+        for part in ["base", "overlay"] {
+            for entry in std::fs::read_dir(folder.join("in").join(part)).expect("the folder is there") {
+                let path = entry.expect("the entry can be read").path();
+                let name = path.file_name().expect("a file has a name").to_string_lossy();
+                files.insert(
+                    format!("/{part}/{name}"),
+                    std::fs::read(&path).expect("the file can be read"),
+                );
+            }
+        }
+        let built = build(&MemorySource::new(files), "/overlay", &BuildOptions::default());
+        let want = std::fs::read_to_string(folder.join("expect.yaml")).expect("the expectation is there");
+        assert_eq!(built.expect(case).output, want, "{case}");
+    }
 }

@@ -20,7 +20,7 @@ pub(super) struct Entry<'e> {
 impl<'e> Entry<'e> {
     /// The string `value` under `key`; `id` is a number for the shared node that is free in the object.
     pub(super) fn new(key: &'e str, value: &str, id: u32) -> Entry<'e> {
-        let mut value = Node::string(value);
+        let mut value = tree::tagged(value, "!!str");
         shared::share(&mut value, id);
         Entry {
             key,

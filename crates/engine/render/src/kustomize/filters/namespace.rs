@@ -111,7 +111,7 @@ impl Namespace {
         {
             return Ok(());
         }
-        Ok(tree::set_scalar(field, Node::string(&self.name))?)
+        Ok(tree::set_scalar(field, tree::tagged(&self.name, "!!str"))?)
     }
 
     fn set_subjects(&self, object: &mut Node) -> Result<(), Error> {

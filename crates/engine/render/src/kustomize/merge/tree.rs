@@ -183,8 +183,10 @@ fn change(node: &mut Node, change: impl FnOnce(&mut Node)) {
     let means = Node::scalar(text.as_str()).resolved_tag() == tag;
     node.tag = None;
     match (means, tag.as_str()) {
-        // It stays what it was made as, whatever text it gets next; without its tag a number would be taken for a string.
-        _ if is_made => node.tag = Some(tag),
+        // It stays a string, whatever text it gets next.
+        (_, "!!str") if is_made => node.tag = Some(tag),
+        // It stays the number or the like that it was made as, unless it has taken on quotes.
+        _ if is_made && node.style == Style::Plain => node.tag = Some(tag),
         (true, _) => {}
         (false, "!!str") if node.style == Style::Plain => node.style = Style::DoubleQuoted,
         (false, "!!str") => {}

@@ -105,7 +105,7 @@ pub fn json6902(target: &mut Node, operations: &[Operation]) -> Result<(), JsonE
     }
     let entries = strings
         .into_iter()
-        .map(|(key, value)| (Node::string(key), Node::string(value)))
+        .map(|(key, value)| (Node::string(key), tree::tagged(value, "!!str")))
         .collect();
     tree::put_field(
         annotated,
