@@ -1,8 +1,8 @@
 //! The bounds of this crate, each with its reason.
 
-/// The deepest nesting of collections. Trees are walked by recursion here and by our callers; 500 levels fit the
-/// 2 MiB stack of a thread in a debug build, and nobody writes a tenth of that by hand. go-yaml stops at 10,000.
-pub const MAX_DEPTH: usize = 500;
+/// The deepest nesting of collections. Trees are walked by recursion here and by our callers; 200 levels fit the
+/// 2 MiB stack of a thread in a debug build, and nobody writes a quarter of that by hand. go-yaml stops at 10,000.
+pub const MAX_DEPTH: usize = 200;
 
 /// The longest source, in bytes: positions are 32 bits wide, and a values file of 1 GiB is a mistake.
 pub const MAX_SOURCE_BYTES: usize = 1 << 30;

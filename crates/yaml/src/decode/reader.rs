@@ -33,7 +33,7 @@ pub(super) struct Reader<'a> {
     value_refused: Option<Error>,
 }
 
-/// The keys that a merge must not set, in go-yaml v3.
+/// The keys that a merge must not set, in go-yaml v3; all that are set so far, in Go syntax, in v2 where it is strict.
 type Taken = HashSet<String>;
 
 impl<'a> Reader<'a> {
@@ -241,7 +241,8 @@ impl<'a> Reader<'a> {
     ) -> Result<(), Error> {
         self.enter(node)?;
         if self.dialect == Dialect::GoYaml11 {
-            self.entries_in_order(entries, map)?;
+            let mut own = Taken::new();
+            self.entries_in_order(entries, map, taken.unwrap_or(&mut own))?;
         } else if !self.strict || self.keys_are_unique(entries) {
             self.entries_then_merge(entries, map, taken)?;
         }
@@ -254,11 +255,11 @@ impl<'a> Reader<'a> {
         &mut self,
         entries: &'a [(Node, Node)],
         map: &mut Map<String, Value>,
+        set: &mut Taken,
     ) -> Result<(), Error> {
-        let mut set = HashSet::new();
         for (key, value) in entries {
             if self.is_merge(key) {
-                self.merge(value, map, None)?;
+                self.merge(value, map, Some(set))?;
                 continue;
             }
             let key_value = self.key(key)?;
@@ -273,7 +274,7 @@ impl<'a> Reader<'a> {
             };
             if self.strict {
                 let shown = go_syntax::of(&key_value);
-                if !set.insert(shown.clone()) || map.contains_key(&name) {
+                if !set.insert(shown.clone()) {
                     let text = format!("line {}: key {shown} already set in map", value.position.line);
                     self.tell(value.position, text);
                     continue;

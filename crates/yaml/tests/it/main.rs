@@ -1,3 +1,6 @@
-//! The tests of the YAML crate.
+//! The tests of the YAML crate: what go-yaml printed for the same input, and laws.
 
-mod smoke;
+mod fixtures;
+mod laws;
+mod limits;
+mod node;
