@@ -2,18 +2,19 @@
 
 use crate::error::{Error, ErrorKind};
 use crate::limits::MAX_DEPTH;
-use crate::node::{Content, Node, Style};
+use crate::node::Style;
 use crate::read::Text;
-use crate::scan::{Flavour, Look, Mark, Mistake, Pending, Scanner, TokenKind};
+use crate::scan::{Flavour, Look, Mark, Mistake, Pending, Scanner, TagName, TokenKind};
+use crate::tree::{Tree, TreeContent};
 use std::collections::HashSet;
 
 const CORE_PREFIX: &str = "tag:yaml.org,2002:";
 
 /// One document of a stream.
-pub(crate) struct Document {
+pub(crate) struct Document<'a> {
     /// Comments at the top, up to the last blank line before the content.
     pub(crate) head_comment: String,
-    pub(crate) root: Node,
+    pub(crate) root: Tree<'a>,
     /// Comments below everything.
     pub(crate) foot_comment: String,
 }
@@ -47,7 +48,7 @@ impl<'a> Composer<'a> {
     }
 
     /// The next document; `None` at the end of the stream.
-    pub(crate) fn next_document(&mut self) -> Result<Option<Document>, Error> {
+    pub(crate) fn next_document(&mut self) -> Result<Option<Document<'a>>, Error> {
         let implicit_allowed = self.first;
         let mut seen = self.peek()?;
         if self.first {
@@ -152,7 +153,8 @@ impl<'a> Composer<'a> {
                     return Err(self.mistake(Mark::default(), "found incompatible YAML document", place));
                 }
                 TokenKind::Version(..) => version_seen = true,
-                TokenKind::TagPrefix { handle, prefix } => {
+                TokenKind::TagPrefix(name) => {
+                    let TagName { handle, rest: prefix } = *name;
                     if self.tag_prefixes.iter().any(|(h, _)| *h == handle) {
                         return Err(self.mistake(Mark::default(), "found duplicate %TAG directive", place));
                     }
@@ -169,20 +171,17 @@ impl<'a> Composer<'a> {
         Ok(())
     }
 
-    fn node(&mut self, block: bool, indentless: bool) -> Result<Node, Error> {
+    fn node(&mut self, block: bool, indentless: bool) -> Result<Tree<'a>, Error> {
         let (look, start, _) = self.peek()?;
         if look == Look::Alias {
             return self.alias(start);
         }
-        let mut node = Node {
-            position: start.position(),
-            ..Node::null_at_nowhere()
-        };
+        let mut node = Tree::empty(start.position());
         let (look, place) = self.properties(&mut node, start)?;
         if look == Look::Scalar {
             self.add_comments(&mut node);
             if let TokenKind::Scalar(text, style) = self.scanner.take().kind {
-                node.content = Content::Scalar(text.into_owned());
+                node.content = TreeContent::Scalar(text);
                 node.style = style;
             }
             return Ok(node);
@@ -198,31 +197,28 @@ impl<'a> Composer<'a> {
             Look::FlowMappingStart => self.flow_mapping(&mut node, place)?,
             Look::BlockSequenceStart if block => self.block_sequence(&mut node, place, false)?,
             Look::BlockMappingStart if block => self.block_mapping(&mut node, place)?,
-            _ if node.anchor.is_some() || node.tag.is_some() => {}
+            _ if node.extras().is_some() => {}
             _ => return Err(self.mistake(start, "did not find expected node content", place)),
         }
         self.depth -= 1;
         Ok(node)
     }
 
-    fn alias(&mut self, start: Mark) -> Result<Node, Error> {
-        let mut node = Node {
-            position: start.position(),
-            ..Node::null_at_nowhere()
-        };
+    fn alias(&mut self, start: Mark) -> Result<Tree<'a>, Error> {
+        let mut node = Tree::empty(start.position());
         self.add_comments(&mut node);
         if let TokenKind::Alias(name) = self.scanner.take().kind {
             if !self.anchors.contains(name) {
                 let message = format!("unknown anchor '{name}' referenced");
                 return Err(Error::at(ErrorKind::Alias, start.position(), message));
             }
-            node.content = Content::Alias(name.to_owned());
+            node.content = TreeContent::Alias(name);
         }
         Ok(node)
     }
 
     /// Reads an anchor and a tag, in either order, one of each at most.
-    fn properties(&mut self, node: &mut Node, start: Mark) -> Result<(Look, Mark), Error> {
+    fn properties(&mut self, node: &mut Tree<'a>, start: Mark) -> Result<(Look, Mark), Error> {
         let (mut anchored, mut tagged) = (false, false);
         loop {
             let (look, place, _) = self.peek()?;
@@ -234,22 +230,21 @@ impl<'a> Composer<'a> {
             match self.scanner.take().kind {
                 TokenKind::Anchor(name) => {
                     self.anchors.insert(name);
-                    node.anchor = Some(name.to_owned());
+                    node.extras_mut().anchor = Some(name.to_owned());
                 }
-                TokenKind::Tag { handle, suffix } => {
-                    node.tag = Some(self.tag(&handle, suffix, start, place)?)
-                }
+                TokenKind::Tag(name) => node.extras_mut().tag = Some(self.tag(*name, start, place)?),
                 _ => {}
             }
         }
     }
 
     /// The short form of a tag.
-    fn tag(&self, handle: &str, suffix: String, start: Mark, place: Mark) -> Result<String, Error> {
+    fn tag(&self, name: TagName, start: Mark, place: Mark) -> Result<String, Error> {
+        let TagName { handle, rest: suffix } = name;
         let long = if handle.is_empty() {
             suffix
         } else {
-            let prefix = self.tag_prefixes.iter().find(|(h, _)| h == handle);
+            let prefix = self.tag_prefixes.iter().find(|(h, _)| *h == handle);
             let Some((_, prefix)) = prefix else {
                 return Err(self.mistake(start, "found undefined tag handle", place));
             };
@@ -261,28 +256,41 @@ impl<'a> Composer<'a> {
         })
     }
 
-    fn add_comments(&mut self, node: &mut Node) {
-        if self.scanner.flavour() == Flavour::V3 {
-            let comments = self.take_comments();
-            node.head_comment = comments.head;
-            node.line_comment = comments.line;
-            node.foot_comment = comments.foot;
+    fn add_comments(&mut self, node: &mut Tree<'a>) {
+        if self.pending.is_empty() {
+            self.stem = None;
+            return;
         }
+        let comments = self.take_comments();
+        let extras = node.extras_mut();
+        extras.head_comment = comments.head;
+        extras.line_comment = comments.line;
+        extras.foot_comment = comments.foot;
     }
 
     /// The comments at the end of a collection replace those at its beginning, all but the head.
-    fn add_end_comments(&mut self, node: &mut Node) {
-        if self.scanner.flavour() == Flavour::V3 {
-            let comments = self.take_comments();
-            node.line_comment = comments.line;
-            node.foot_comment = comments.foot;
+    fn add_end_comments(&mut self, node: &mut Tree<'a>) {
+        if self.pending.is_empty() && node.extras().is_none() {
+            self.stem = None;
+            return;
+        }
+        let comments = self.take_comments();
+        let extras = node.extras_mut();
+        extras.line_comment = comments.line;
+        extras.foot_comment = comments.foot;
+    }
+
+    /// The comment above the dash of a collection is its head.
+    fn add_stem(&mut self, node: &mut Tree<'a>) {
+        if let Some(stem) = self.stem.take() {
+            node.extras_mut().head_comment = stem;
         }
     }
 
     /// A block sequence; one without indentation has no tokens of its own at its beginning and end.
-    fn block_sequence(&mut self, node: &mut Node, start: Mark, indentless: bool) -> Result<(), Error> {
+    fn block_sequence(&mut self, node: &mut Tree<'a>, start: Mark, indentless: bool) -> Result<(), Error> {
         if !indentless {
-            node.head_comment = self.stem.take().unwrap_or_default();
+            self.add_stem(node);
             self.scanner.take();
         }
         let mut items = Vec::new();
@@ -307,7 +315,7 @@ impl<'a> Composer<'a> {
                 _ => return Err(self.mistake(start, "did not find expected '-' indicator", place)),
             }
         }
-        node.content = Content::Sequence(items);
+        node.content = TreeContent::Sequence(items);
         Ok(())
     }
 
@@ -328,8 +336,8 @@ impl<'a> Composer<'a> {
         Ok(())
     }
 
-    fn block_mapping(&mut self, node: &mut Node, start: Mark) -> Result<(), Error> {
-        node.head_comment = self.stem.take().unwrap_or_default();
+    fn block_mapping(&mut self, node: &mut Tree<'a>, start: Mark) -> Result<(), Error> {
+        self.add_stem(node);
         self.scanner.take();
         let mut entries = Vec::new();
         loop {
@@ -361,30 +369,26 @@ impl<'a> Composer<'a> {
         }
         self.add_end_comments(node);
         self.scanner.take();
-        if !node.foot_comment.is_empty() {
-            if let Some((key, _)) = entries.last_mut() {
-                key.foot_comment = std::mem::take(&mut node.foot_comment);
-            }
+        if let (true, Some((key, _))) = (node.has_foot(), entries.last_mut()) {
+            key.set_foot(node.take_foot());
         }
-        node.content = Content::Mapping(entries);
+        node.content = TreeContent::Mapping(entries);
         Ok(())
     }
 
     /// The foot comment of a key was written below the value before it.
-    fn foot_to_prior_key(&self, entries: &mut [(Node, Node)], mut key: Node) -> Node {
-        if !key.foot_comment.is_empty() {
-            if let Some((prior, _)) = entries.last_mut() {
-                prior.foot_comment = std::mem::take(&mut key.foot_comment);
-            }
+    fn foot_to_prior_key(&self, entries: &mut [(Tree<'a>, Tree<'a>)], mut key: Tree<'a>) -> Tree<'a> {
+        if let (true, Some((prior, _))) = (key.has_foot(), entries.last_mut()) {
+            prior.set_foot(key.take_foot());
         }
         key
     }
 
-    fn flow_sequence(&mut self, node: &mut Node, start: Mark) -> Result<(), Error> {
+    fn flow_sequence(&mut self, node: &mut Tree<'a>, start: Mark) -> Result<(), Error> {
         self.add_comments(node);
         node.style = Style::Flow;
         self.scanner.take();
-        let mut items: Vec<Node> = Vec::new();
+        let mut items: Vec<Tree<'a>> = Vec::new();
         let mut first = true;
         loop {
             let (mut look, mut place, _) = self.peek()?;
@@ -407,12 +411,12 @@ impl<'a> Composer<'a> {
         }
         self.add_end_comments(node);
         self.scanner.take();
-        node.content = Content::Sequence(items);
+        node.content = TreeContent::Sequence(items);
         Ok(())
     }
 
     /// `key: value` as an item of a flow sequence is a mapping of one entry.
-    fn flow_pair(&mut self, start: Mark) -> Result<Node, Error> {
+    fn flow_pair(&mut self, start: Mark) -> Result<Tree<'a>, Error> {
         let (look, _, end) = self.peek()?;
         let key = match look {
             Look::Value | Look::FlowEntry | Look::FlowSequenceEnd => {
@@ -433,15 +437,13 @@ impl<'a> Composer<'a> {
             };
         }
         self.peek()?;
-        Ok(Node {
-            content: Content::Mapping(vec![foot_to_key(key, value)]),
-            style: Style::Flow,
-            position: start.position(),
-            ..Node::null_at_nowhere()
-        })
+        let mut pair = Tree::empty(start.position());
+        pair.content = TreeContent::Mapping(vec![foot_to_key(key, value)]);
+        pair.style = Style::Flow;
+        Ok(pair)
     }
 
-    fn flow_mapping(&mut self, node: &mut Node, start: Mark) -> Result<(), Error> {
+    fn flow_mapping(&mut self, node: &mut Tree<'a>, start: Mark) -> Result<(), Error> {
         self.add_comments(node);
         node.style = Style::Flow;
         self.scanner.take();
@@ -488,23 +490,20 @@ impl<'a> Composer<'a> {
         }
         self.add_end_comments(node);
         self.scanner.take();
-        node.content = Content::Mapping(entries);
+        node.content = TreeContent::Mapping(entries);
         Ok(())
     }
 }
 
 /// The foot comment of a value is kept at its key, because the value may be nested deeply.
-fn foot_to_key(mut key: Node, mut value: Node) -> (Node, Node) {
-    if key.foot_comment.is_empty() {
-        key.foot_comment = std::mem::take(&mut value.foot_comment);
+fn foot_to_key<'a>(mut key: Tree<'a>, mut value: Tree<'a>) -> (Tree<'a>, Tree<'a>) {
+    if value.has_foot() && !key.has_foot() {
+        key.set_foot(value.take_foot());
     }
     (key, value)
 }
 
 /// What stands where nothing is written.
-fn empty_scalar(place: Mark) -> Node {
-    Node {
-        position: place.position(),
-        ..Node::null_at_nowhere()
-    }
+fn empty_scalar<'a>(place: Mark) -> Tree<'a> {
+    Tree::empty(place.position())
 }

@@ -18,6 +18,7 @@ mod read;
 mod resolve;
 mod scan;
 mod stream;
+mod tree;
 
 pub use decode::{node_to_json, to_json, to_json_strict};
 pub use dialect::Dialect;

@@ -1,7 +1,6 @@
 //! The tree that a document parses into: what was written, with its style, comments and positions.
 
-use crate::dialect::Dialect;
-use crate::resolve::resolve;
+use crate::tree::Readable;
 
 /// Where something stands in its source. Both count from 1; columns count characters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -181,15 +180,7 @@ impl Node {
 
     /// The tag that is written, or else the one that go-yaml v3 gives: `!!map`, `!!seq`, `!!str`, `!!int` and so on.
     pub fn resolved_tag(&self) -> &str {
-        match (&self.tag, &self.content) {
-            (Some(tag), _) if tag != "!" => tag,
-            (_, Content::Mapping(_)) => "!!map",
-            (_, Content::Sequence(_)) => "!!seq",
-            (_, Content::Alias(_)) => "",
-            (_, Content::Scalar(_)) if self.style != Style::Plain => "!!str",
-            (_, Content::Scalar(text)) if text == "<<" => "!!merge",
-            (_, Content::Scalar(text)) => resolve(text, Dialect::GoYaml3).tag(),
-        }
+        self.effective_tag()
     }
 
     /// The value of the first entry with this key; `None` too where this is no mapping.

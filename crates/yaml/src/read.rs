@@ -9,6 +9,9 @@ use std::borrow::Cow;
 /// An earlier mistake in the syntax is therefore reported first, if it is in an earlier piece.
 const PIECE_BYTES: usize = 512;
 
+/// How much of a text is looked at at once for characters that are not allowed.
+const BLOCK_BYTES: usize = 64;
+
 const INCOMPLETE: &str = "incomplete UTF-8 octet sequence";
 
 /// The text of a source, up to the first piece that cannot be read.
@@ -94,8 +97,10 @@ fn first_forbidden(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let suspect =
         |b: u8| (b < 0x20 && b != b'\t' && b != b'\n' && b != b'\r') || b == 0x7F || b == 0xC2 || b == 0xEF;
-    let mut from = 0;
-    while let Some(step) = bytes[from..].iter().position(|&b| suspect(b)) {
+    // Blocks without a suspect are passed over without a branch for each byte.
+    let clean = |block: &&[u8]| !block.iter().fold(false, |any, &b| any | suspect(b));
+    let mut from = bytes.chunks(BLOCK_BYTES).take_while(clean).count() * BLOCK_BYTES;
+    while let Some(step) = bytes.get(from..)?.iter().position(|&b| suspect(b)) {
         let at = from + step;
         match bytes[at] {
             0xC2 if !(0x80..0xA0).contains(&bytes[at + 1]) || bytes[at + 1] == 0x85 => {}
@@ -103,6 +108,8 @@ fn first_forbidden(text: &str) -> Option<usize> {
             _ => return Some(at),
         }
         from = at + 1;
+        let skipped = bytes[from..].chunks(BLOCK_BYTES).take_while(clean).count() * BLOCK_BYTES;
+        from = (from + skipped).min(bytes.len());
     }
     None
 }

@@ -218,6 +218,9 @@ fn core_number(text: &str) -> Resolved {
 
 /// Whether a string would be a number in base 60 for a parser of YAML 1.1; go-yaml quotes such strings.
 pub(crate) fn is_base60(text: &str) -> bool {
+    if !text.starts_with(|c: char| c.is_ascii_digit() || c == '+' || c == '-') {
+        return false;
+    }
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let mut parts = unsigned.split(':');
     let head = parts.next().unwrap_or_default();
@@ -317,7 +320,7 @@ fn is_offset(text: &str) -> bool {
 fn days_in(year: u32, month: u32) -> u32 {
     match month {
         4 | 6 | 9 | 11 => 30,
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
         2 => 28,
         _ => 31,
     }

@@ -23,8 +23,8 @@ pub fn parse(source: &[u8]) -> Result<Vec<Node>, Error> {
     Ok(roots)
 }
 
-fn root_of(document: Document) -> Node {
-    let mut root = document.root;
+fn root_of(document: Document<'_>) -> Node {
+    let mut root = document.root.into_node();
     if !document.head_comment.is_empty() {
         root.head_comment = format!("{}\n\n{}", document.head_comment, root.head_comment);
     }

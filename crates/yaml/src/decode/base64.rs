@@ -4,7 +4,7 @@
 /// which is what Go's JSON makes of them.
 pub(super) fn decode(text: &str) -> Option<String> {
     let digits: Vec<u8> = text.bytes().filter(|b| !matches!(b, b'\r' | b'\n')).collect();
-    if digits.len() % 4 != 0 {
+    if !digits.len().is_multiple_of(4) {
         return None;
     }
     let unpadded = digits.iter().rposition(|b| *b != b'=').map_or(0, |i| i + 1);

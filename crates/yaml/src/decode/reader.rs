@@ -5,9 +5,10 @@ use super::{base64, go_syntax};
 use crate::dialect::Dialect;
 use crate::error::{Error, ErrorKind};
 use crate::limits::{ALIAS_VISITS_HIGH, ALIAS_VISITS_LOW, MAX_DEPTH};
-use crate::node::{Content, Node, Position, Style};
+use crate::node::{Position, Style};
 use crate::number::{shortest, shortest_32};
 use crate::resolve::{Resolved, resolve, timestamp};
+use crate::tree::{Readable, View};
 use serde_json::{Map, Number, Value};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
@@ -15,14 +16,14 @@ use std::fmt::Write as _;
 /// This many problems are named in one error; one more does not help anybody.
 const MAX_PROBLEMS_TOLD: usize = 1000;
 
-pub(super) struct Reader<'a> {
-    root: &'a Node,
+pub(super) struct Reader<'a, T> {
+    root: &'a T,
     dialect: Dialect,
     strict: bool,
     /// Found when the first alias is met; most documents have none.
-    targets: Option<Targets<'a>>,
+    targets: Option<Targets<'a, T>>,
     /// The aliases that are being expanded.
-    open_aliases: Vec<*const Node>,
+    open_aliases: Vec<*const T>,
     visits: u64,
     alias_visits: u64,
     depth: usize,
@@ -36,8 +37,8 @@ pub(super) struct Reader<'a> {
 /// The keys that a merge must not set, in go-yaml v3; all that are set so far, in Go syntax, in v2 where it is strict.
 type Taken = HashSet<String>;
 
-impl<'a> Reader<'a> {
-    pub(super) fn new(root: &'a Node, dialect: Dialect, strict: bool) -> Reader<'a> {
+impl<'a, T: Readable> Reader<'a, T> {
+    pub(super) fn new(root: &'a T, dialect: Dialect, strict: bool) -> Reader<'a, T> {
         Reader {
             root,
             dialect,
@@ -68,12 +69,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn value(&mut self, node: &'a Node) -> Result<Value, Error> {
+    fn value(&mut self, node: &'a T) -> Result<Value, Error> {
         self.count_visit(node)?;
-        match &node.content {
-            Content::Scalar(text) => self.scalar(node, text),
-            Content::Alias(_) => self.expanded(node, |reader, target| reader.value(target)),
-            Content::Sequence(items) => {
+        match node.view() {
+            View::Scalar(text) => self.scalar(node, text),
+            View::Alias(_) => self.expanded(node, |reader, target| reader.value(target)),
+            View::Sequence(items) => {
                 self.enter(node)?;
                 let items = items
                     .iter()
@@ -82,7 +83,7 @@ impl<'a> Reader<'a> {
                 self.depth -= 1;
                 Ok(Value::Array(items))
             }
-            Content::Mapping(entries) => {
+            View::Mapping(entries) => {
                 let mut map = Map::new();
                 self.mapping(node, entries, &mut map, None)?;
                 Ok(Value::Object(map))
@@ -90,17 +91,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn enter(&mut self, node: &Node) -> Result<(), Error> {
+    fn enter(&mut self, node: &T) -> Result<(), Error> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             let message = format!("exceeded max depth of {MAX_DEPTH}");
-            return Err(Error::at(ErrorKind::Limit, node.position, message));
+            return Err(Error::at(ErrorKind::Limit, node.position(), message));
         }
         Ok(())
     }
 
     /// Counts as go-yaml does, so that it refuses the same documents.
-    fn count_visit(&mut self, node: &Node) -> Result<(), Error> {
+    fn count_visit(&mut self, node: &T) -> Result<(), Error> {
         self.visits += 1;
         if self.open_aliases.is_empty() {
             return Ok(());
@@ -113,7 +114,7 @@ impl<'a> Reader<'a> {
             if share > 0.99 - 0.89 * (beyond as f64 / range) {
                 return Err(Error::at(
                     ErrorKind::Limit,
-                    node.position,
+                    node.position(),
                     "document contains excessive aliasing",
                 ));
             }
@@ -121,36 +122,36 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn target(&mut self, alias: &'a Node) -> Result<&'a Node, Error> {
+    fn target(&mut self, alias: &'a T) -> Result<&'a T, Error> {
         let root = self.root;
         let targets = self.targets.get_or_insert_with(|| Targets::of(root));
         targets.get(alias).ok_or_else(|| {
-            let name = match &alias.content {
-                Content::Alias(name) => name.as_str(),
+            let name = match alias.view() {
+                View::Alias(name) => name,
                 _ => "",
             };
             Error::at(
                 ErrorKind::Alias,
-                alias.position,
+                alias.position(),
                 format!("unknown anchor '{name}' referenced"),
             )
         })
     }
 
-    fn expanded<T>(
+    fn expanded<R>(
         &mut self,
-        alias: &'a Node,
-        read: impl FnOnce(&mut Self, &'a Node) -> Result<T, Error>,
-    ) -> Result<T, Error> {
+        alias: &'a T,
+        read: impl FnOnce(&mut Self, &'a T) -> Result<R, Error>,
+    ) -> Result<R, Error> {
         let target = self.target(alias)?;
         let address = std::ptr::from_ref(alias);
         if self.open_aliases.contains(&address) {
-            let name = match &alias.content {
-                Content::Alias(name) => name.as_str(),
+            let name = match alias.view() {
+                View::Alias(name) => name,
                 _ => "",
             };
             let message = format!("anchor '{name}' value contains itself");
-            return Err(Error::at(ErrorKind::Alias, alias.position, message));
+            return Err(Error::at(ErrorKind::Alias, alias.position(), message));
         }
         self.enter(alias)?;
         self.open_aliases.push(address);
@@ -162,18 +163,18 @@ impl<'a> Reader<'a> {
 
     // Scalars.
 
-    fn scalar(&mut self, node: &Node, text: &str) -> Result<Value, Error> {
-        match node.tag.as_deref() {
-            None if node.style == Style::Plain => self.resolved(node, text, resolve(text, self.dialect)),
+    fn scalar(&mut self, node: &T, text: &str) -> Result<Value, Error> {
+        match node.tag() {
+            None if node.style() == Style::Plain => self.resolved(node, text, resolve(text, self.dialect)),
             None => Ok(Value::String(text.to_owned())),
-            Some("!") if self.dialect != Dialect::GoYaml11 && node.style == Style::Plain => {
+            Some("!") if self.dialect != Dialect::GoYaml11 && node.style() == Style::Plain => {
                 self.resolved(node, text, resolve(text, self.dialect))
             }
             Some("!!binary") => match base64::decode(text) {
                 Some(text) => Ok(Value::String(text)),
                 None => {
                     let message = "!!binary value contains invalid base64 data";
-                    Err(Error::at(ErrorKind::Value, node.position, message))
+                    Err(Error::at(ErrorKind::Value, node.position(), message))
                 }
             },
             Some(tag @ ("!!bool" | "!!int" | "!!float" | "!!null" | "!!timestamp")) => {
@@ -184,7 +185,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A scalar whose tag says what it must be.
-    fn tagged(&mut self, node: &Node, text: &str, tag: &str) -> Result<Value, Error> {
+    fn tagged(&mut self, node: &T, text: &str, tag: &str) -> Result<Value, Error> {
         let mut resolved = resolve(text, self.dialect);
         if resolved == Resolved::Timestamp && tag != "!!timestamp" {
             resolved = Resolved::Str;
@@ -194,12 +195,12 @@ impl<'a> Reader<'a> {
         }
         if resolved.tag() != tag {
             let message = format!("cannot decode {} `{text}` as a {tag}", resolved.tag());
-            return Err(Error::at(ErrorKind::Value, node.position, message));
+            return Err(Error::at(ErrorKind::Value, node.position(), message));
         }
         self.resolved(node, text, resolved)
     }
 
-    fn resolved(&mut self, node: &Node, text: &str, resolved: Resolved) -> Result<Value, Error> {
+    fn resolved(&mut self, node: &T, text: &str, resolved: Resolved) -> Result<Value, Error> {
         Ok(match resolved {
             Resolved::Null => Value::Null,
             Resolved::Bool(b) => Value::Bool(b),
@@ -216,14 +217,14 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn not_a_json_number(&mut self, node: &Node, float: f64) -> Value {
+    fn not_a_json_number(&mut self, node: &T, float: f64) -> Value {
         let name = match float {
             f if f.is_nan() => "NaN",
             f if f > 0.0 => "+Inf",
             _ => "-Inf",
         };
         let message = format!("json: unsupported value: {name}");
-        let error = Error::at(ErrorKind::Json, node.position, message);
+        let error = Error::at(ErrorKind::Json, node.position(), message);
         self.value_refused.get_or_insert(error);
         // As a key it is possible.
         Value::String(shortest(float))
@@ -234,8 +235,8 @@ impl<'a> Reader<'a> {
     /// Adds the entries of a mapping to a map. `taken` is what a merge must not set.
     fn mapping(
         &mut self,
-        node: &'a Node,
-        entries: &'a [(Node, Node)],
+        node: &'a T,
+        entries: &'a [(T, T)],
         map: &mut Map<String, Value>,
         taken: Option<&mut Taken>,
     ) -> Result<(), Error> {
@@ -253,7 +254,7 @@ impl<'a> Reader<'a> {
     /// go-yaml v2: each entry sets its key, whatever set it before, and a merge is like the entries it stands for.
     fn entries_in_order(
         &mut self,
-        entries: &'a [(Node, Node)],
+        entries: &'a [(T, T)],
         map: &mut Map<String, Value>,
         set: &mut Taken,
     ) -> Result<(), Error> {
@@ -267,7 +268,7 @@ impl<'a> Reader<'a> {
             let name = match key_text(&key_value, &read) {
                 Ok(name) => name,
                 Err(message) => {
-                    let error = Error::at(ErrorKind::Json, key.position, message);
+                    let error = Error::at(ErrorKind::Json, key.position(), message);
                     self.key_refused.get_or_insert(error);
                     continue;
                 }
@@ -275,8 +276,8 @@ impl<'a> Reader<'a> {
             if self.strict {
                 let shown = go_syntax::of(&key_value);
                 if !set.insert(shown.clone()) {
-                    let text = format!("line {}: key {shown} already set in map", value.position.line);
-                    self.tell(value.position, text);
+                    let text = format!("line {}: key {shown} already set in map", value.position().line);
+                    self.tell(value.position(), text);
                     continue;
                 }
             }
@@ -285,31 +286,31 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn key(&mut self, key: &'a Node) -> Result<Value, Error> {
+    fn key(&mut self, key: &'a T) -> Result<Value, Error> {
         let refused = self.value_refused.take();
         let value = self.value(key)?;
         self.value_refused = refused;
         if value.is_array() || value.is_object() {
             let shown = self.shown(key)?;
             let message = format!("invalid map key: {shown}");
-            return Err(Error::at(ErrorKind::Value, key.position, message));
+            return Err(Error::at(ErrorKind::Value, key.position(), message));
         }
         Ok(value)
     }
 
     /// A node's value in Go syntax, keys and all.
-    fn shown(&mut self, node: &'a Node) -> Result<String, Error> {
-        match &node.content {
-            Content::Scalar(text) => Ok(go_syntax::of(&self.scalar(node, text)?)),
-            Content::Alias(_) => self.expanded(node, |reader, target| reader.shown(target)),
-            Content::Sequence(items) => {
+    fn shown(&mut self, node: &'a T) -> Result<String, Error> {
+        match node.view() {
+            View::Scalar(text) => Ok(go_syntax::of(&self.scalar(node, text)?)),
+            View::Alias(_) => self.expanded(node, |reader, target| reader.shown(target)),
+            View::Sequence(items) => {
                 let items = items
                     .iter()
                     .map(|item| self.shown(item))
                     .collect::<Result<Vec<_>, _>>()?;
                 Ok(format!("[]interface {{}}{{{}}}", items.join(", ")))
             }
-            Content::Mapping(entries) => {
+            View::Mapping(entries) => {
                 let mut shown = BTreeMap::new();
                 for (key, value) in entries {
                     shown.insert(self.shown(key)?, self.shown(value)?);
@@ -331,7 +332,7 @@ impl<'a> Reader<'a> {
     /// go-yaml v3: an entry wins over what is merged, wherever they stand.
     fn entries_then_merge(
         &mut self,
-        entries: &'a [(Node, Node)],
+        entries: &'a [(T, T)],
         map: &mut Map<String, Value>,
         mut taken: Option<&mut Taken>,
     ) -> Result<(), Error> {
@@ -341,24 +342,24 @@ impl<'a> Reader<'a> {
                 merge = Some(value);
                 continue;
             }
-            if self.dialect == Dialect::GoYaml3 && self.depth == 1 && (key.is_mapping() || key.is_sequence())
+            if self.dialect == Dialect::GoYaml3
+                && self.depth == 1
+                && matches!(key.view(), View::Mapping(_) | View::Sequence(_))
             {
-                let (line, tag) = (key.position.line, key.resolved_tag());
+                let (line, tag) = (key.position().line, key.effective_tag());
                 self.tell(
-                    key.position,
+                    key.position(),
                     format!("line {line}: cannot unmarshal {tag} into string"),
                 );
                 continue;
             }
-            if self.dialect == Dialect::GoYaml3 && self.depth == 1 && key.is_null() {
+            if self.dialect == Dialect::GoYaml3 && self.depth == 1 && key.effective_tag() == "!!null" {
                 // Null is no string, and kustomize reads the outermost mapping as one with strings for keys.
                 continue;
             }
             let name = self.text_key(key)?;
-            if let Some(taken) = &mut taken {
-                if !taken.insert(name.clone()) {
-                    continue;
-                }
+            if taken.as_mut().is_some_and(|taken| !taken.insert(name.clone())) {
+                continue;
             }
             let read = self.value(value)?;
             map.insert(name, read);
@@ -381,49 +382,49 @@ impl<'a> Reader<'a> {
 
     /// The key of an entry as JSON has it. Into a map whose keys are not all strings JSON does not go, in Go; the
     /// outermost mapping is read as a map of strings in kustomize, so there every key is its text.
-    fn text_key(&mut self, key: &'a Node) -> Result<String, Error> {
+    fn text_key(&mut self, key: &'a T) -> Result<String, Error> {
         let value = self.key(key)?;
-        let scalar = match &key.content {
-            Content::Alias(_) => self.target(key)?,
+        let scalar = match key.view() {
+            View::Alias(_) => self.target(key)?,
             _ => key,
         };
-        let text = scalar.as_str().unwrap_or_default();
+        let text = scalar.text().unwrap_or_default();
         match value {
             Value::String(text) if self.dialect == Dialect::Core12 => Ok(text),
             Value::String(text)
-                if matches!(scalar.resolved_tag(), "!!str" | "!!binary" | "!!merge")
-                    && (self.depth == 1 || scalar.resolved_tag() != "!!binary") =>
+                if matches!(scalar.effective_tag(), "!!str" | "!!binary" | "!!merge")
+                    && (self.depth == 1 || scalar.effective_tag() != "!!binary") =>
             {
                 Ok(text)
             }
             _ if self.dialect == Dialect::GoYaml3 && self.depth > 1 => {
                 let message = "json: unsupported type: map[interface {}]interface {}";
-                Err(Error::at(ErrorKind::Json, key.position, message))
+                Err(Error::at(ErrorKind::Json, key.position(), message))
             }
             _ => Ok(text.to_owned()),
         }
     }
 
-    fn is_merge(&self, key: &Node) -> bool {
+    fn is_merge(&self, key: &T) -> bool {
         let untagged = match self.dialect {
             // A quoted `<<` merges too in v3 where its tag is written, and in neither where it is not.
-            _ if key.tag.is_none() => key.style == Style::Plain,
-            _ => matches!(key.tag.as_deref(), Some("!" | "!!merge")),
+            _ if key.tag().is_none() => key.style() == Style::Plain,
+            _ => matches!(key.tag(), Some("!" | "!!merge")),
         };
-        untagged && key.as_str() == Some("<<")
+        untagged && key.text() == Some("<<")
     }
 
     fn merge(
         &mut self,
-        value: &'a Node,
+        value: &'a T,
         map: &mut Map<String, Value>,
         mut taken: Option<&mut Taken>,
     ) -> Result<(), Error> {
-        match &value.content {
-            Content::Sequence(items) => {
+        match value.view() {
+            View::Sequence(items) => {
                 self.enter(value)?;
                 // Those before win: in v3 by being first, in v2, where the last one set wins, by being last.
-                let mut order: Vec<&'a Node> = items.iter().collect();
+                let mut order: Vec<&'a T> = items.iter().collect();
                 if self.dialect == Dialect::GoYaml11 {
                     order.reverse();
                 }
@@ -439,19 +440,19 @@ impl<'a> Reader<'a> {
 
     fn merge_one(
         &mut self,
-        value: &'a Node,
+        value: &'a T,
         map: &mut Map<String, Value>,
         taken: Option<&mut Taken>,
     ) -> Result<(), Error> {
         self.count_visit(value)?;
         let wants_mapping = || {
             let message = "map merge requires map or sequence of maps as the value";
-            Error::at(ErrorKind::Value, value.position, message)
+            Error::at(ErrorKind::Value, value.position(), message)
         };
-        match &value.content {
-            Content::Mapping(entries) => self.mapping(value, entries, map, taken),
-            Content::Alias(_) => self.expanded(value, |reader, target| match &target.content {
-                Content::Mapping(entries) => {
+        match value.view() {
+            View::Mapping(entries) => self.mapping(value, entries, map, taken),
+            View::Alias(_) => self.expanded(value, |reader, target| match target.view() {
+                View::Mapping(entries) => {
                     reader.count_visit(target)?;
                     reader.mapping(target, entries, map, taken)
                 }
@@ -462,18 +463,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Tells of each pair of equal keys, as go-yaml v3 compares them: by their text.
-    fn keys_are_unique(&mut self, entries: &'a [(Node, Node)]) -> bool {
-        if entries.len() < 2 {
+    fn keys_are_unique(&mut self, entries: &'a [(T, T)]) -> bool {
+        if entries.len() <= FEW_KEYS && few_keys_are_unique(entries) {
             return true;
         }
         let mut groups: HashMap<(u8, &str), Vec<usize>> = HashMap::with_capacity(entries.len());
         for (i, (key, _)) in entries.iter().enumerate() {
-            let identity = match &key.content {
-                Content::Scalar(text) => (0, text.as_str()),
-                Content::Alias(name) => (1, name.as_str()),
-                Content::Sequence(_) => (2, ""),
-                Content::Mapping(_) => (3, ""),
-            };
+            let identity = identity(key);
             groups.entry(identity).or_default().push(i);
         }
         if groups.len() == entries.len() {
@@ -498,7 +494,7 @@ impl<'a> Reader<'a> {
         for (first, again, text) in pairs {
             let mut shown = String::new();
             go_syntax::quote(&mut shown, text);
-            let (first, again) = (&entries[first].0.position, &entries[again].0.position);
+            let (first, again) = (&entries[first].0.position(), &entries[again].0.position());
             let text = format!(
                 "line {}: mapping key {shown} already defined at line {}",
                 again.line, first.line
@@ -512,6 +508,27 @@ impl<'a> Reader<'a> {
         if self.problems.len() < MAX_PROBLEMS_TOLD {
             self.problems.push((position, text));
         }
+    }
+}
+
+/// Up to this many keys are compared with each other, which is faster than hashing them.
+const FEW_KEYS: usize = 12;
+
+fn few_keys_are_unique<T: Readable>(entries: &[(T, T)]) -> bool {
+    let mut keys = [(0, ""); FEW_KEYS];
+    entries.iter().enumerate().all(|(i, (key, _))| {
+        keys[i] = identity(key);
+        !keys[..i].contains(&keys[i])
+    })
+}
+
+/// What go-yaml v3 compares keys by: their kind and text.
+fn identity<T: Readable>(key: &T) -> (u8, &str) {
+    match key.view() {
+        View::Scalar(text) => (0, text),
+        View::Alias(name) => (1, name),
+        View::Sequence(_) => (2, ""),
+        View::Mapping(_) => (3, ""),
     }
 }
 

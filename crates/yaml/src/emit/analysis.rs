@@ -130,3 +130,9 @@ pub(super) fn is_printable(c: char) -> bool {
 pub(super) fn is_break(c: char) -> bool {
     matches!(c, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
+
+/// Whether a text has a line break.
+pub(super) fn has_break(text: &str) -> bool {
+    let suspect = |b: u8| matches!(b, b'\n' | b'\r' | 0xC2 | 0xE2);
+    text.bytes().any(suspect) && text.contains(is_break)
+}

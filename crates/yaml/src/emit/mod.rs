@@ -88,7 +88,7 @@ fn check_readable(value: &Value, depth: usize) -> Result<(), Error> {
     if depth > crate::limits::MAX_DEPTH {
         return refuse(ErrorKind::Limit, "exceeded max depth");
     }
-    let readable = |text: &str| text.is_ascii() && !text.contains('\x7F') || !text.contains(is_unreadable);
+    let readable = |text: &str| text.bytes().all(|b| b < 0x7F) || !text.contains(is_unreadable);
     match value {
         Value::String(text) if !readable(text) => {
             refuse(ErrorKind::Encoding, "control characters are not allowed")

@@ -180,7 +180,7 @@ impl Emitter {
 
     fn block_sequence(&mut self, node: &Node, items: &[Node], place: Place) {
         let before = self.writer.indent;
-        self.writer.into_block_sequence(place);
+        self.writer.enter_block_sequence(place);
         for item in items {
             self.begin(item);
             self.head_comment();
@@ -234,10 +234,8 @@ impl Emitter {
             return;
         }
         match &value.content {
-            Content::Scalar(_) => {
-                if self.comments.line.is_empty() {
-                    self.comments.line = take(&mut self.comments.key_line);
-                }
+            Content::Scalar(_) if self.comments.line.is_empty() => {
+                self.comments.line = take(&mut self.comments.key_line);
             }
             Content::Mapping(_) | Content::Sequence(_) if value.style != Style::Flow => {
                 swap(&mut self.comments.line, &mut self.comments.key_line);

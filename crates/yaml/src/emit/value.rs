@@ -1,5 +1,6 @@
 //! JSON values as the encoders of go-yaml v2 and v3 write them.
 
+use super::analysis::is_harmless;
 use super::order::{KeyOrder, sort_by_key};
 use super::writer::{Layout, Place, Writer};
 use crate::dialect::Dialect;
@@ -60,7 +61,7 @@ impl Emitter {
 
     fn sequence(&mut self, items: &[Value], place: Place) {
         let before = self.writer.indent;
-        self.writer.into_block_sequence(place);
+        self.writer.enter_block_sequence(place);
         for item in items {
             self.writer.write_indent();
             self.writer.indicator("-", true, false, true);
@@ -94,6 +95,9 @@ impl Emitter {
     }
 
     fn string(&mut self, text: &str, place: Place) {
+        if is_harmless(text) && !self.means_something_else(text) {
+            return self.writer.flow_scalar(text, Style::Plain, place);
+        }
         let text = match self.writer.layout.v3 {
             true => Cow::Borrowed(text),
             false => as_read_from_json(text),
@@ -131,7 +135,8 @@ impl Emitter {
             true => Dialect::GoYaml3,
             false => Dialect::GoYaml11,
         };
-        resolve(text, dialect) != Resolved::Str || is_base60(text) || old_bool(text).is_some()
+        let old_bool = self.writer.layout.v3 && text.len() <= 3 && old_bool(text).is_some();
+        old_bool || resolve(text, dialect) != Resolved::Str || is_base60(text)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Text as go-yaml lays it out: where lines break, what is quoted and how.
 
-use super::analysis::{Analysis, analyse, is_break, is_harmless, is_printable};
+use super::analysis::{Analysis, analyse, has_break, is_break, is_harmless, is_printable};
 use crate::node::Style;
 
 /// Keys longer than this, in bytes, are written with `?`.
@@ -159,7 +159,7 @@ impl Writer {
     }
 
     /// Goes into a block sequence.
-    pub(super) fn into_block_sequence(&mut self, place: Place) -> i64 {
+    pub(super) fn enter_block_sequence(&mut self, place: Place) -> i64 {
         if self.layout.v3 {
             let compact = place.in_mapping() && (self.column == 0 || !self.indention) && self.layout.compact;
             self.deeper(place, false, compact)
@@ -172,7 +172,7 @@ impl Writer {
 
     /// Whether a key fits before a `:` on its line. `extra` is the length of its anchor and tag.
     pub(super) fn fits_simple_key(&self, text: &str, extra: usize) -> bool {
-        text.len() + extra <= MAX_SIMPLE_KEY_BYTES && !text.contains(is_break)
+        text.len() + extra <= MAX_SIMPLE_KEY_BYTES && !has_break(text)
     }
 
     /// Picks the style for a scalar: the one asked for if it can be used, else quotes.
@@ -227,7 +227,7 @@ impl Writer {
         if !text.is_empty() || !self.layout.v3 {
             self.space();
         }
-        if (!foldable || self.fits(text)) && !text.contains(is_break) {
+        if (!foldable || self.fits(text)) && !has_break(text) {
             self.put_str(text);
         } else {
             self.foldable_text(text, foldable, false);
@@ -404,9 +404,7 @@ impl Writer {
         self.begin_block_lines();
         let bytes = text.as_bytes();
         let (mut breaks, mut leading_spaces) = (true, true);
-        let starts_with_words = !text
-            .trim_start_matches(is_break)
-            .starts_with(|c| matches!(c, ' ' | '\t' | '\0'))
+        let starts_with_words = !text.trim_start_matches(is_break).starts_with([' ', '\t', '\0'])
             && !text.trim_start_matches(is_break).is_empty();
         for (i, c) in text.char_indices() {
             if is_break(c) {

@@ -13,6 +13,12 @@ pub(crate) struct Pending {
     pub(crate) foot: String,
 }
 
+impl Pending {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head.is_empty() && self.line.is_empty() && self.foot.is_empty()
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Head,

@@ -11,7 +11,7 @@ mod token;
 
 pub(crate) use comments::Pending;
 pub(crate) use cursor::Mark;
-pub(crate) use token::{Look, Token, TokenKind};
+pub(crate) use token::{Look, TagName, Token, TokenKind};
 
 use crate::error::{Error, ErrorKind};
 use crate::limits::{MAX_DEPTH, MAX_SIMPLE_KEY_CHARS};
@@ -205,7 +205,7 @@ impl<'a> Scanner<'a> {
     /// Finds one more token, or several where block collections begin or end.
     fn fetch(&mut self) -> Result<(), Error> {
         let scan_start = self.cursor.mark;
-        self.to_next_token();
+        self.skip_to_next_token();
         self.unroll(i64::from(self.cursor.mark.column), scan_start);
         if self.cursor.is_end(0) {
             return self.fetch_stream_end();
@@ -273,7 +273,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Passes blanks, line breaks and comments.
-    fn to_next_token(&mut self) {
+    fn skip_to_next_token(&mut self) {
         let scan_start = self.cursor.mark;
         loop {
             // Tabs may separate, but not indent.
@@ -411,11 +411,10 @@ impl<'a> Scanner<'a> {
         };
         let mut reach = i64::from(scan_start.index) - 1;
         while self.indent > column {
-            if self.flavour == Flavour::V3 {
-                if let Some(comment) = self.comments.foot_of_block(self.indent, reach) {
-                    end = comment;
-                    reach = i64::from(comment.index);
-                }
+            // Without comments, as in v2, there is nothing to find.
+            if let Some(comment) = self.comments.foot_of_block(self.indent, reach) {
+                end = comment;
+                reach = i64::from(comment.index);
             }
             self.queue.push_back(Token {
                 kind: TokenKind::BlockEnd,

@@ -1,5 +1,6 @@
 //! Anchors, aliases, tags and directives.
 
+use super::token::TagName;
 use super::{Mark, Scanner, TokenKind};
 use crate::error::Error;
 
@@ -54,7 +55,8 @@ impl<'a> Scanner<'a> {
         if !self.cursor.is_blankz(0) {
             return Err(self.mistake(start, "did not find expected whitespace or line break"));
         }
-        self.push(TokenKind::Tag { handle, suffix }, start);
+        let name = TagName { handle, rest: suffix };
+        self.push(TokenKind::Tag(Box::new(name)), start);
         Ok(())
     }
 
@@ -186,6 +188,6 @@ impl<'a> Scanner<'a> {
         if !self.cursor.is_blankz(0) {
             return Err(self.mistake(start, "did not find expected whitespace or line break"));
         }
-        Ok(TokenKind::TagPrefix { handle, prefix })
+        Ok(TokenKind::TagPrefix(Box::new(TagName { handle, rest: prefix })))
     }
 }

@@ -12,13 +12,21 @@ pub(crate) struct Token<'a> {
     pub(crate) end: Mark,
 }
 
+/// The two parts of a tag, or of a directive that defines the first one.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct TagName {
+    pub(crate) handle: String,
+    /// What follows the handle in a tag; what it stands for in a directive.
+    pub(crate) rest: String,
+}
+
 /// The tokens of YAML, block structure already recognised.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum TokenKind<'a> {
     StreamStart,
     StreamEnd,
     Version(u8, u8),
-    TagPrefix { handle: String, prefix: String },
+    TagPrefix(Box<TagName>),
     DocumentStart,
     DocumentEnd,
     BlockSequenceStart,
@@ -34,7 +42,8 @@ pub(crate) enum TokenKind<'a> {
     Value,
     Alias(&'a str),
     Anchor(&'a str),
-    Tag { handle: String, suffix: String },
+    /// Boxed, because they are rare and would make all tokens larger.
+    Tag(Box<TagName>),
     Scalar(Cow<'a, str>, Style),
 }
 
@@ -68,7 +77,7 @@ impl TokenKind<'_> {
         match self {
             TokenKind::StreamStart => Look::StreamStart,
             TokenKind::StreamEnd => Look::StreamEnd,
-            TokenKind::Version(..) | TokenKind::TagPrefix { .. } => Look::Directive,
+            TokenKind::Version(..) | TokenKind::TagPrefix(_) => Look::Directive,
             TokenKind::DocumentStart => Look::DocumentStart,
             TokenKind::DocumentEnd => Look::DocumentEnd,
             TokenKind::BlockSequenceStart => Look::BlockSequenceStart,
@@ -84,7 +93,7 @@ impl TokenKind<'_> {
             TokenKind::Value => Look::Value,
             TokenKind::Alias(_) => Look::Alias,
             TokenKind::Anchor(_) => Look::Anchor,
-            TokenKind::Tag { .. } => Look::Tag,
+            TokenKind::Tag(_) => Look::Tag,
             TokenKind::Scalar(..) => Look::Scalar,
         }
     }
