@@ -84,8 +84,6 @@ pub struct Item<'a> {
     pub pos: usize,
     /// Its text, quotes and all; of an error, the message.
     pub text: Cow<'a, [u8]>,
-    /// The line it starts on, from 1.
-    pub line: usize,
 }
 
 impl Item<'_> {
@@ -120,21 +118,28 @@ pub struct LexOptions {
     pub continue_is_function: bool,
 }
 
-/// The delimiters of actions.
+/// The delimiters of actions: `{{` and `}}` unless told otherwise.
 #[derive(Clone, Debug)]
 pub struct Delims {
-    /// `{{`
-    pub left: Box<[u8]>,
-    /// `}}`
-    pub right: Box<[u8]>,
+    left: Box<[u8]>,
+    right: Box<[u8]>,
+}
+
+impl Delims {
+    /// Other delimiters; an empty one is the usual one.
+    pub fn new(left: &str, right: &str) -> Delims {
+        let or =
+            |given: &str, usual: &str| Box::from(if given.is_empty() { usual } else { given }.as_bytes());
+        Delims {
+            left: or(left, "{{"),
+            right: or(right, "}}"),
+        }
+    }
 }
 
 impl Default for Delims {
     fn default() -> Delims {
-        Delims {
-            left: Box::from(*b"{{"),
-            right: Box::from(*b"}}"),
-        }
+        Delims::new("", "")
     }
 }
 
@@ -145,7 +150,6 @@ pub struct Lexer<'a> {
     options: LexOptions,
     pos: usize,
     start: usize,
-    start_line: usize,
     inside_action: bool,
     parens: usize,
 }
@@ -161,7 +165,6 @@ impl<'a> Lexer<'a> {
             options,
             pos: 0,
             start: 0,
-            start_line: 1,
             inside_action: false,
             parens: 0,
         }
@@ -207,7 +210,6 @@ impl<'a> Lexer<'a> {
             kind,
             pos: self.start,
             text: Cow::Borrowed(&self.text[self.start..self.pos]),
-            line: self.start_line,
         };
         self.ignore();
         item
@@ -215,7 +217,6 @@ impl<'a> Lexer<'a> {
 
     /// Drops what was consumed since the last item.
     fn ignore(&mut self) {
-        self.start_line += newlines(&self.text[self.start..self.pos]);
         self.start = self.pos;
     }
 
@@ -224,7 +225,6 @@ impl<'a> Lexer<'a> {
             kind: Kind::Error,
             pos: self.start,
             text: Cow::Owned(message.into().into_bytes()),
-            line: self.start_line,
         };
         self.text = &[];
         self.pos = 0;
@@ -292,6 +292,11 @@ impl<'a> Lexer<'a> {
     /// Whether a right delimiter comes next, and if so whether it trims the text after it.
     fn at_right_delim(&self) -> Option<bool> {
         let rest = self.rest();
+        let first = *rest.first()?;
+        // Most items start with neither.
+        if first != self.delims.right[0] && !SPACES.contains(&first) {
+            return None;
+        }
         if has_right_trim(rest) && rest[2..].starts_with(&self.delims.right) {
             Some(true)
         } else {
@@ -424,8 +429,13 @@ impl<'a> Lexer<'a> {
     }
 
     fn skip_alphanumeric(&mut self) {
-        while self.peek().is_some_and(is_alphanumeric) {
-            self.next();
+        loop {
+            let ascii = |b: &u8| !b.is_ascii_alphanumeric() && *b != b'_';
+            self.pos += self.rest().iter().position(ascii).unwrap_or(self.rest().len());
+            match self.peek() {
+                Some(c) if !c.is_ascii() && is_alphanumeric(c) => self.next(),
+                _ => return,
+            };
         }
     }
 
@@ -439,8 +449,8 @@ impl<'a> Lexer<'a> {
 
     /// Whether a name may end here; `$x+2` is not a name, a plus and a number.
     fn at_terminator(&self) -> bool {
-        match self.peek() {
-            None | Some(' ' | '\t' | '\r' | '\n' | '.' | ',' | '|' | ':' | ')' | '(') => true,
+        match self.rest().first() {
+            None | Some(b' ' | b'\t' | b'\r' | b'\n' | b'.' | b',' | b'|' | b':' | b')' | b'(') => true,
             Some(_) => self.rest().starts_with(&self.delims.right),
         }
     }
@@ -460,7 +470,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn raw_string(&mut self) -> Item<'a> {
-        match self.rest().iter().position(|&b| b == b'`') {
+        match memchr::memchr(b'`', self.rest()) {
             Some(length) => {
                 self.pos += length + 1;
                 self.item(Kind::RawString)
@@ -569,18 +579,7 @@ impl TrimEndSpaces for [u8] {
     }
 }
 
-fn newlines(text: &[u8]) -> usize {
-    text.iter().filter(|&&b| b == b'\n').count()
-}
-
 fn find(text: &[u8], what: &[u8]) -> Option<usize> {
     let first = *what.first()?;
-    let mut from = 0;
-    while let Some(at) = text[from..].iter().position(|&b| b == first) {
-        if text[from + at..].starts_with(what) {
-            return Some(from + at);
-        }
-        from += at + 1;
-    }
-    None
+    memchr::memchr_iter(first, text).find(|&at| text[at..].starts_with(what))
 }

@@ -1,5 +1,7 @@
 //! Go's quoted strings: `strconv.Quote` and its kin, and `strconv.Unquote`.
 
+use std::borrow::Cow;
+
 use crate::unicode::{self, REPLACEMENT, is_print};
 
 /// `strconv.Quote`.
@@ -50,14 +52,21 @@ pub fn unicode_name(c: char) -> String {
 }
 
 /// `strconv.Unquote` of a string in double quotes or backquotes; `None` is Go's "invalid syntax".
-pub fn unquote(quoted: &[u8]) -> Option<Vec<u8>> {
+pub fn unquote(quoted: &[u8]) -> Option<Cow<'_, [u8]>> {
     let (&quote, rest) = quoted.split_first()?;
     let (&last, inner) = rest.split_last()?;
     if last != quote {
         return None;
     }
     if quote == b'`' {
-        return Some(inner.iter().copied().filter(|&b| b != b'\r').collect());
+        return Some(match memchr::memchr(b'\r', inner) {
+            None => Cow::Borrowed(inner),
+            Some(_) => Cow::Owned(inner.iter().copied().filter(|&b| b != b'\r').collect()),
+        });
+    }
+    let plain = |b: u8| b.is_ascii() && !matches!(b, b'"' | b'\\' | b'\n');
+    if inner.iter().all(|&b| plain(b)) {
+        return Some(Cow::Borrowed(inner));
     }
     let mut out = Vec::with_capacity(inner.len());
     let mut at = 0;
@@ -78,7 +87,7 @@ pub fn unquote(quoted: &[u8]) -> Option<Vec<u8>> {
         }
         at += length;
     }
-    Some(out)
+    Some(Cow::Owned(out))
 }
 
 /// The value of a character constant in single quotes. `Err` is Go's message.

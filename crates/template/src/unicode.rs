@@ -33,12 +33,17 @@ pub fn is_digit(c: char) -> bool {
 }
 
 /// The first character of non-empty bytes and its length; a wrong byte is U+FFFD of length 1, and so is the end.
+#[inline]
 pub fn decode(bytes: &[u8]) -> (char, usize) {
-    let Some(&first) = bytes.first() else {
-        return (REPLACEMENT, 0);
-    };
+    match bytes.first() {
+        None => (REPLACEMENT, 0),
+        Some(&first) if first.is_ascii() => (char::from(first), 1),
+        Some(&first) => decode_sequence(bytes, first),
+    }
+}
+
+fn decode_sequence(bytes: &[u8], first: u8) -> (char, usize) {
     let length = match first {
-        0..0x80 => return (char::from(first), 1),
         0xC2..0xE0 => 2,
         0xE0..0xF0 => 3,
         0xF0..0xF5 => 4,

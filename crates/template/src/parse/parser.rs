@@ -70,7 +70,6 @@ pub fn parse(
             kind: Kind::Eof,
             pos: 0,
             text: Cow::Borrowed(b""),
-            line: 0,
         }),
         peeked: 0,
         trees: Vec::new(),
@@ -99,8 +98,8 @@ struct Parser<'a> {
 /// What starts afresh in each tree.
 struct Scope {
     variables: Vec<Rc<str>>,
-    /// Where the action started that is being read; 0 outside.
-    action_line: usize,
+    /// Where the action started that is being read.
+    action: Option<usize>,
     ranges: usize,
     parens: usize,
 }
@@ -109,12 +108,15 @@ impl Scope {
     fn new() -> Scope {
         Scope {
             variables: vec![Rc::from("$")],
-            action_line: 0,
+            action: None,
             ranges: 0,
             parens: 0,
         }
     }
 }
+
+/// How errors call what stands in a block's action.
+const BLOCK: &str = "block clause";
 
 /// How a list of nodes ended.
 enum End {
@@ -193,11 +195,20 @@ impl<'a> Parser<'a> {
     }
 
     fn error<T>(&self, message: impl Into<String>) -> Result<T> {
+        self.error_at(self.tokens[0].pos, message)
+    }
+
+    fn error_at<T>(&self, pos: usize, message: impl Into<String>) -> Result<T> {
         Err(ParseError {
             file: self.file.to_string(),
-            line: self.tokens[0].line,
+            line: self.line(pos),
             message: message.into(),
         })
+    }
+
+    /// The line of a position, from 1.
+    fn line(&self, pos: usize) -> usize {
+        1 + memchr::memchr_iter(b'\n', &self.text[..pos]).count()
     }
 
     fn expect(&mut self, kind: Kind, context: &str) -> Result<Item<'a>> {
@@ -214,10 +225,10 @@ impl<'a> Parser<'a> {
             return self.error(format!("unexpected {} in {context}", token.describe()));
         }
         let message = token.describe();
-        let start = self.scope.action_line;
-        if start == 0 || start == token.line {
+        let start = self.scope.action.map(|pos| self.line(pos));
+        let Some(start) = start.filter(|&start| start != self.line(token.pos)) else {
             return self.error(message);
-        }
+        };
         // Not "unclosed action in action started".
         let link = if message.ends_with(" action") {
             ""
@@ -292,9 +303,15 @@ impl<'a> Parser<'a> {
     /// The body of a `define` or `block` up to its end, which becomes a tree.
     fn tree_body(&mut self, name: Rc<str>, context: &str) -> Result<()> {
         let outer = std::mem::replace(&mut self.scope, Scope::new());
+        let outer_pos = self.tokens[0].pos;
         let (root, end) = self.list()?;
         if let End::Else(_) = end {
-            return self.error(format!("unexpected {} in {context}", end.text()));
+            // A block's tree has a reader of its own; the one that complains has read as far as the clause.
+            let pos = match context {
+                BLOCK => outer_pos,
+                _ => self.tokens[0].pos,
+            };
+            return self.error_at(pos, format!("unexpected {} in {context}", end.text()));
         }
         self.add(name, root)?;
         self.scope = outer;
@@ -338,9 +355,9 @@ impl<'a> Parser<'a> {
                 text: token.text.into(),
             })),
             Kind::LeftDelim => {
-                self.scope.action_line = token.line;
+                self.scope.action = Some(token.pos);
                 let element = self.action()?;
-                self.scope.action_line = 0;
+                self.scope.action = None;
                 Ok(element)
             }
             _ => self.unexpected(&token, "input"),
@@ -450,11 +467,10 @@ impl<'a> Parser<'a> {
     }
 
     fn block(&mut self) -> Result<Node> {
-        let context = "block clause";
         let token = self.next_non_space();
-        let name = self.template_name(&token, context)?;
-        let pipe = self.pipeline(context, Kind::RightDelim)?;
-        self.tree_body(Rc::clone(&name), context)?;
+        let name = self.template_name(&token, BLOCK)?;
+        let pipe = self.pipeline(BLOCK, Kind::RightDelim)?;
+        self.tree_body(Rc::clone(&name), BLOCK)?;
         Ok(Node::Template(Box::new(Invocation {
             pos: token.pos,
             name,
@@ -688,7 +704,7 @@ impl<'a> Parser<'a> {
                 Some(value) => Expr::String {
                     pos,
                     quoted: text().into(),
-                    value: Value::str(value),
+                    value: Value::str(&*value),
                 },
                 None => return self.error("invalid syntax"),
             },

@@ -26,8 +26,8 @@ impl Tree {
     /// The line of a position in the file, from 1, and the byte column in that line, from 0: Go's own counting.
     pub fn line_and_column(&self, pos: usize) -> (usize, usize) {
         let before = &self.text[..pos.min(self.text.len())];
-        let line = 1 + before.iter().filter(|&&b| b == b'\n').count();
-        let start = before.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
+        let line = 1 + memchr::memchr_iter(b'\n', before).count();
+        let start = memchr::memrchr(b'\n', before).map_or(0, |at| at + 1);
         (line, before.len() - start)
     }
 

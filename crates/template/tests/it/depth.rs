@@ -109,7 +109,7 @@ fn a_value_in_itself_has_an_end() {
     let list = List::new(vec![]);
     list.items_mut().push(Value::List(list.clone()));
     let value = Value::List(list.clone());
-    assert!(deploy_template::fmt::sprint(&[value.clone()]).ends_with(b"]"));
+    assert!(deploy_template::fmt::sprint(std::slice::from_ref(&value)).ends_with(b"]"));
     let error = value.to_json_text(JsonStyle::default()).unwrap_err();
     assert_eq!(
         error.to_string(),
