@@ -43,7 +43,7 @@ pub(super) fn map(args: &[Value], position: usize) -> Option<&Map> {
 /// The value as a map; `None` is a nil map.
 pub(super) fn as_map(value: &Value) -> Option<&Map> {
     match value {
-        Value::Map(map) => Some(map),
+        Value::Map(map) if !map.is_nil() => Some(map),
         _ => None,
     }
 }

@@ -1,18 +1,16 @@
 //! Dictionaries. They are shared: `set` and `unset` change the map that every other holder sees.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crate::func::{FuncError, FuncResult, Host};
 use crate::sprig::args::{any, as_map, fail, map, rest, text};
 use crate::sprig::limits::MAX_DEPTH;
 use crate::sprig::merge::{Precedence, merge_into};
+use crate::sprig::semver::Version;
 use crate::sprig::show::strval;
 use crate::stack;
 use crate::value::{ElemType, List, Map, Str, Value};
-
-fn empty_map() -> Value {
-    Value::Map(Map::new(BTreeMap::new()))
-}
 
 fn key(args: &[Value], position: usize) -> Str {
     match any(args, position) {
@@ -47,11 +45,11 @@ pub(super) fn set(_: &mut dyn Host, args: &[Value]) -> FuncResult {
 }
 
 pub(super) fn unset(_: &mut dyn Host, args: &[Value]) -> FuncResult {
-    let Some(target) = map(args, 0) else {
-        return Ok(empty_map());
-    };
-    target.entries_mut().remove(text(args, 1));
-    Ok(Value::Map(target.clone()))
+    if let Some(target) = map(args, 0) {
+        target.entries_mut().remove(text(args, 1));
+    }
+    // Nothing is taken from a nil map, and it stays one.
+    Ok(any(args, 0).clone())
 }
 
 pub(super) fn has_key(_: &mut dyn Host, args: &[Value]) -> FuncResult {
@@ -153,6 +151,10 @@ fn copy(value: &Value, depth_left: usize) -> FuncResult {
             let entries = entries.iter().map(|(k, v)| Ok((k.clone(), copy(v, depth_left)?)));
             let entries: Result<BTreeMap<Str, Value>, FuncError> = entries.collect();
             Ok(Value::Map(Map::typed(map.elem(), map.name(), entries?)))
+        }
+        Value::Object(object) if object.as_any().is::<Version>() => {
+            // Go's copier reaches exported fields only, and a version has none: the copy is the zero version.
+            Ok(Value::Object(Rc::new(Version::zero())))
         }
         other => Ok(other.clone()),
     })

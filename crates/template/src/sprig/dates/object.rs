@@ -25,11 +25,9 @@ impl Object for Time {
 
     fn call(&self, name: &str, args: &[Value], host: &mut dyn Host) -> Option<FuncResult> {
         let (civil, _, _) = self.shown();
-        let unix = |unit: i64| {
-            Ok(Value::int64(
-                i64::try_from(self.unix_nanos() / i128::from(unit)).unwrap_or(0),
-            ))
-        };
+        // What does not fit 64 bits is cut off, as Go's multiplication cuts it.
+        #[allow(clippy::cast_possible_truncation, reason = "Go's methods wrap around")]
+        let unix = |unit: i64| Ok(Value::int64(self.unix_nanos().div_euclid(i128::from(unit)) as i64));
         Some(match name {
             "String" => Ok(Value::str(self.display())),
             "Format" => Ok(Value::str(format(self, text(args, 0)))),

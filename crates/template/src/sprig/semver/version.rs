@@ -120,6 +120,18 @@ impl Version {
         })
     }
 
+    /// 0.0.0, read from nothing.
+    pub(in crate::sprig) fn zero() -> Version {
+        Version {
+            major: 0,
+            minor: 0,
+            patch: 0,
+            prerelease: String::new(),
+            metadata: String::new(),
+            original: String::new(),
+        }
+    }
+
     /// The first number.
     pub fn major(&self) -> u64 {
         self.major
