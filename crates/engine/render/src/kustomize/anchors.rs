@@ -80,11 +80,14 @@ impl Expander {
 
     fn resolve(&mut self, name: &str) -> Result<Node> {
         let Some((node, size)) = self.anchors.get(name) else {
-            return Err(Error::invalid(format!("yaml: unknown anchor '{name}' referenced")));
+            return Err(Error::invalid(format!(
+                "yaml: unknown anchor '{name}' referenced"
+            )));
         };
-        self.budget = self.budget.checked_sub(*size).ok_or_else(|| {
-            Error::new(ErrorKind::TooLarge, "yaml: document contains excessive aliasing")
-        })?;
+        self.budget = self
+            .budget
+            .checked_sub(*size)
+            .ok_or_else(|| Error::new(ErrorKind::TooLarge, "yaml: document contains excessive aliasing"))?;
         Ok(node.clone())
     }
 }

@@ -23,8 +23,12 @@ const VERSION: &str = "v5.8.1";
 /// Builds the folder at `path`, which is absolute or seen from the root of the source.
 pub fn build(source: &dyn Source, path: &str, options: &BuildOptions) -> std::result::Result<Build, Error> {
     let world = World::new(source, options);
-    let (resources, output) = run(&world, path)?;
+    let result = run(&world, path);
     let (inputs, warnings) = world.finish();
+    let (resources, output) = match result {
+        Ok(done) => done,
+        Err(error) => return Err(error.with_warnings(warnings)),
+    };
     Ok(Build {
         resources,
         output,
@@ -50,7 +54,11 @@ fn run(world: &World<'_>, path: &str) -> Result<(Vec<BuiltResource>, String)> {
     if world.options.add_managed_by_label || asks("managedByLabel") {
         label_all(&mut resources)?;
     }
-    print(&resources, asks("originAnnotations"), asks("transformerAnnotations"))
+    print(
+        &resources,
+        asks("originAnnotations"),
+        asks("transformerAnnotations"),
+    )
 }
 
 /// What must wait until all resources are there.
@@ -58,7 +66,9 @@ fn finish_names(gathered: &mut Accumulator, world: &World<'_>) -> Result<()> {
     Transformer::Hash.apply(&mut gathered.resources, world)?;
     let config = gathered.config();
     nameref::fix(&mut gathered.resources, &config)?;
-    let unused = gathered.vars.resolve(&mut gathered.resources, &config.var_reference)?;
+    let unused = gathered
+        .vars
+        .resolve(&mut gathered.resources, &config.var_reference)?;
     if !unused.is_empty() {
         world.warn(format!(
             "well-defined vars that were never replaced: {}",
@@ -95,12 +105,17 @@ fn label_all(resources: &mut [Resource]) -> Result<()> {
     .into();
     let specs = FieldSpecs::new([config::field_spec("", "", "", "metadata/labels", true)]);
     for resource in resources {
-        filters::labels::set(&mut resource.node, &pairs, &specs).map_err(|error| Error::invalid(error.to_string()))?;
+        filters::labels::set(&mut resource.node, &pairs, &specs)
+            .map_err(|error| Error::invalid(error.to_string()))?;
     }
     Ok(())
 }
 
-fn print(resources: &[Resource], origins: bool, transformations: bool) -> Result<(Vec<BuiltResource>, String)> {
+fn print(
+    resources: &[Resource],
+    origins: bool,
+    transformations: bool,
+) -> Result<(Vec<BuiltResource>, String)> {
     let mut built = Vec::with_capacity(resources.len());
     let mut output = String::new();
     for resource in resources {

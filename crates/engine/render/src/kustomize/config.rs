@@ -74,7 +74,15 @@ pub(super) fn field_spec(group: &str, version: &str, kind: &str, path: &str, cre
 pub(super) fn field_specs(models: &[FieldSpecModel]) -> Vec<FieldSpec> {
     models
         .iter()
-        .map(|model| field_spec(&model.group, &model.version, &model.kind, &model.path, model.create))
+        .map(|model| {
+            field_spec(
+                &model.group,
+                &model.version,
+                &model.kind,
+                &model.path,
+                model.create,
+            )
+        })
         .collect()
 }
 
@@ -135,10 +143,18 @@ impl Config {
             (&mut merged.name_prefix, &other.name_prefix, "NamePrefix"),
             (&mut merged.name_suffix, &other.name_suffix, "NameSuffix"),
             (&mut merged.namespace, &other.namespace, "NameSpace"),
-            (&mut merged.common_annotations, &other.common_annotations, "CommonAnnotations"),
+            (
+                &mut merged.common_annotations,
+                &other.common_annotations,
+                "CommonAnnotations",
+            ),
             (&mut merged.common_labels, &other.common_labels, "CommonLabels"),
             (&mut merged.labels, &other.labels, "Labels"),
-            (&mut merged.template_labels, &other.template_labels, "TemplateLabels"),
+            (
+                &mut merged.template_labels,
+                &other.template_labels,
+                "TemplateLabels",
+            ),
             (&mut merged.var_reference, &other.var_reference, "VarReference"),
             (&mut merged.images, &other.images, "Images"),
             (&mut merged.replicas, &other.replicas, "Replicas"),

@@ -42,7 +42,9 @@ pub(super) fn load(content: &[u8], path: &str) -> Result<Config> {
 
 fn properties<'t>(types: &'t Map<String, Value>, name: &str) -> Option<&'t Map<String, Value>> {
     let definition = types.get(name)?.as_object()?;
-    let (_, schema) = definition.iter().find(|(key, _)| key.eq_ignore_ascii_case("schema"))?;
+    let (_, schema) = definition
+        .iter()
+        .find(|(key, _)| key.eq_ignore_ascii_case("schema"))?;
     schema.get("properties")?.as_object()
 }
 
@@ -59,9 +61,7 @@ impl Walk<'_> {
             return Ok(());
         };
         if path.len() > MAX_CRD_DEPTH {
-            return Err(Error::invalid(format!(
-                "the type '{type_name}' contains itself"
-            )));
+            return Err(Error::invalid(format!("the type '{type_name}' contains itself")));
         }
         for (name, property) in properties {
             path.push(name.clone());
@@ -75,7 +75,11 @@ impl Walk<'_> {
     }
 
     fn field(&mut self, property: &Value, path: &[String]) -> Result<()> {
-        let extension = |name: &str| property.get(format!("x-kubernetes-{name}")).and_then(Value::as_str);
+        let extension = |name: &str| {
+            property
+                .get(format!("x-kubernetes-{name}"))
+                .and_then(Value::as_str)
+        };
         let here = field_spec("", "", self.kind, &path.join("/"), false);
         if extension("annotation").is_some() {
             config::merge_one(&mut self.config.common_annotations, &here)?;

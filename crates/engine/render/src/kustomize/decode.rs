@@ -37,9 +37,7 @@ pub(super) fn decode<T: Decode>(value: &Value, mode: Mode) -> Result<T, String> 
     match (decoder.error, mode) {
         (None, _) => Ok(target),
         (Some(error), Mode::Json) => Err(error),
-        (Some(error), _) => Err(format!(
-            "error unmarshaling JSON: while decoding JSON: {error}"
-        )),
+        (Some(error), _) => Err(format!("error unmarshaling JSON: while decoding JSON: {error}")),
     }
 }
 
@@ -298,7 +296,10 @@ mod tests {
     #[test]
     fn messages_are_those_of_go() {
         let cases = [
-            (json!([]), "json: cannot unmarshal array into Go value of type types.Outer"),
+            (
+                json!([]),
+                "json: cannot unmarshal array into Go value of type types.Outer",
+            ),
             (json!({"x": 1}), "json: unknown field \"x\""),
             (
                 json!({"inner": {"name": 5}}),

@@ -90,7 +90,12 @@ pub(super) fn tables() -> Config {
         name_suffix: vec![spec("", "", "", "metadata/name")],
         namespace: vec![
             created("", "", "Namespace", "metadata/name"),
-            created("apiregistration.k8s.io", "", "APIService", "spec/service/namespace"),
+            created(
+                "apiregistration.k8s.io",
+                "",
+                "APIService",
+                "spec/service/namespace",
+            ),
             spec(
                 "apiextensions.k8s.io",
                 "",
@@ -107,8 +112,12 @@ pub(super) fn tables() -> Config {
         images: ["spec", "spec/template/spec"]
             .iter()
             .flat_map(|at| {
-                ["containers[]/image", "initContainers[]/image", "volumes[]/image/reference"]
-                    .map(|field| created("", "", "", &format!("{at}/{field}")))
+                [
+                    "containers[]/image",
+                    "initContainers[]/image",
+                    "volumes[]/image/reference",
+                ]
+                .map(|field| created("", "", "", &format!("{at}/{field}")))
             })
             .collect(),
         replicas: ["Deployment", "ReplicationController", "ReplicaSet", "StatefulSet"]
@@ -135,10 +144,20 @@ fn metadata_labels() -> Vec<FieldSpec> {
         created("", "", "ReplicaSet", template),
         created("", "", "DaemonSet", template),
         created("apps", "", "StatefulSet", template),
-        created("apps", "", "StatefulSet", "spec/volumeClaimTemplates[]/metadata/labels"),
+        created(
+            "apps",
+            "",
+            "StatefulSet",
+            "spec/volumeClaimTemplates[]/metadata/labels",
+        ),
         created("batch", "", "Job", template),
         created("batch", "", "CronJob", "spec/jobTemplate/metadata/labels"),
-        created("batch", "", "CronJob", "spec/jobTemplate/spec/template/metadata/labels"),
+        created(
+            "batch",
+            "",
+            "CronJob",
+            "spec/jobTemplate/spec/template/metadata/labels",
+        ),
     ]
 }
 
@@ -152,11 +171,26 @@ fn selectors() -> Vec<FieldSpec> {
         created("", "", "DaemonSet", selector),
         created("apps", "", "StatefulSet", selector),
         spec("batch", "", "Job", selector),
-        spec("batch", "", "CronJob", "spec/jobTemplate/spec/selector/matchLabels"),
+        spec(
+            "batch",
+            "",
+            "CronJob",
+            "spec/jobTemplate/spec/selector/matchLabels",
+        ),
         spec("policy", "", "PodDisruptionBudget", selector),
         spec(NETWORKING, "", "NetworkPolicy", "spec/podSelector/matchLabels"),
-        spec(NETWORKING, "", "NetworkPolicy", "spec/ingress/from/podSelector/matchLabels"),
-        spec(NETWORKING, "", "NetworkPolicy", "spec/egress/to/podSelector/matchLabels"),
+        spec(
+            NETWORKING,
+            "",
+            "NetworkPolicy",
+            "spec/ingress/from/podSelector/matchLabels",
+        ),
+        spec(
+            NETWORKING,
+            "",
+            "NetworkPolicy",
+            "spec/egress/to/podSelector/matchLabels",
+        ),
     ];
     for (kind, pod) in [DEPLOYMENT, STATEFUL_SET] {
         for affinity in ["podAffinity", "podAntiAffinity"] {
@@ -182,7 +216,12 @@ fn common_annotations() -> Vec<FieldSpec> {
         created("", "", "StatefulSet", template),
         created("batch", "", "Job", template),
         created("batch", "", "CronJob", "spec/jobTemplate/metadata/annotations"),
-        created("batch", "", "CronJob", "spec/jobTemplate/spec/template/metadata/annotations"),
+        created(
+            "batch",
+            "",
+            "CronJob",
+            "spec/jobTemplate/spec/template/metadata/annotations",
+        ),
     ]
 }
 
@@ -260,7 +299,12 @@ fn name_references() -> Vec<BackReference> {
         target("", "v1", "ConfigMap", config_map_referrers()),
         target("", "v1", "Secret", secret_referrers()),
         target("", "v1", "Service", service_referrers()),
-        target(RBAC, "", "Role", vec![spec(RBAC, "", "RoleBinding", "roleRef/name")]),
+        target(
+            RBAC,
+            "",
+            "Role",
+            vec![spec(RBAC, "", "RoleBinding", "roleRef/name")],
+        ),
         target(
             RBAC,
             "",
@@ -313,7 +357,12 @@ fn name_references() -> Vec<BackReference> {
             ADMISSION,
             "",
             "ValidatingAdmissionPolicy",
-            vec![spec(ADMISSION, "", "ValidatingAdmissionPolicyBinding", "spec/policyName")],
+            vec![spec(
+                ADMISSION,
+                "",
+                "ValidatingAdmissionPolicyBinding",
+                "spec/policyName",
+            )],
         ),
     ]);
     references
@@ -337,9 +386,18 @@ fn secret_referrers() -> Vec<FieldSpec> {
     let mut specs = in_pods(&WITH_CONFIG, &SECRET_FIELDS, "v1");
     specs.extend(of_kinds(&[
         ("Ingress", "spec/tls/secretName"),
-        ("Ingress", "metadata/annotations/ingress.kubernetes.io\\/auth-secret"),
-        ("Ingress", "metadata/annotations/nginx.ingress.kubernetes.io\\/auth-secret"),
-        ("Ingress", "metadata/annotations/nginx.ingress.kubernetes.io\\/auth-tls-secret"),
+        (
+            "Ingress",
+            "metadata/annotations/ingress.kubernetes.io\\/auth-secret",
+        ),
+        (
+            "Ingress",
+            "metadata/annotations/nginx.ingress.kubernetes.io\\/auth-secret",
+        ),
+        (
+            "Ingress",
+            "metadata/annotations/nginx.ingress.kubernetes.io\\/auth-tls-secret",
+        ),
         ("ServiceAccount", "imagePullSecrets/name"),
         ("StorageClass", "parameters/secretName"),
         ("StorageClass", "parameters/adminSecretName"),
@@ -368,8 +426,18 @@ fn service_referrers() -> Vec<FieldSpec> {
     specs.extend([
         spec("apps", "", "StatefulSet", "spec/serviceName"),
         spec("apiregistration.k8s.io", "", "APIService", "spec/service/name"),
-        spec(ADMISSION, "", "ValidatingWebhookConfiguration", "webhooks/clientConfig/service"),
-        spec(ADMISSION, "", "MutatingWebhookConfiguration", "webhooks/clientConfig/service"),
+        spec(
+            ADMISSION,
+            "",
+            "ValidatingWebhookConfiguration",
+            "webhooks/clientConfig/service",
+        ),
+        spec(
+            ADMISSION,
+            "",
+            "MutatingWebhookConfiguration",
+            "webhooks/clientConfig/service",
+        ),
     ]);
     specs
 }

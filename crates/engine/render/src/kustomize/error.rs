@@ -13,8 +13,9 @@ pub struct Error {
 struct Inner {
     kind: ErrorKind,
     text: String,
-    file: Option<String>,
-    field: Option<String>,
+    /// The file, and the field if it is about one.
+    place: Option<(String, Option<String>)>,
+    warnings: Vec<String>,
 }
 
 /// What kind of stop it is: one variant per decision of the caller.
@@ -62,12 +63,22 @@ impl Error {
 
     /// The kustomization file, or the file it names, where the trouble lies.
     pub fn file(&self) -> Option<&str> {
-        self.inner.file.as_deref()
+        self.inner.place.as_ref().map(|(file, _)| file.as_str())
     }
 
     /// The field of the kustomization file that led there.
     pub fn field(&self) -> Option<&str> {
-        self.inner.field.as_deref()
+        self.inner.place.as_ref()?.1.as_deref()
+    }
+
+    /// What the build had warned of before it stopped, as [`Build::warnings`](super::Build::warnings).
+    pub fn warnings(&self) -> &[String] {
+        &self.inner.warnings
+    }
+
+    pub(super) fn with_warnings(mut self, warnings: Vec<String>) -> Error {
+        self.inner.warnings = warnings;
+        self
     }
 
     pub(super) fn new(kind: ErrorKind, text: impl Into<String>) -> Error {
@@ -75,8 +86,8 @@ impl Error {
             inner: Box::new(Inner {
                 kind,
                 text: text.into(),
-                file: None,
-                field: None,
+                place: None,
+                warnings: Vec::new(),
             }),
         }
     }
@@ -86,12 +97,7 @@ impl Error {
     }
 
     pub(super) fn unsupported(field: impl Into<String>, text: impl Into<String>) -> Error {
-        Error::new(
-            ErrorKind::Unsupported {
-                field: field.into(),
-            },
-            text,
-        )
+        Error::new(ErrorKind::Unsupported { field: field.into() }, text)
     }
 
     /// Puts `prefix: ` before the text, as kustomize does while an error travels up.
@@ -107,11 +113,19 @@ impl Error {
     }
 
     /// Says which file and field it is about; the innermost place that is known wins.
-    pub(super) fn at(mut self, file: &str, field: &str) -> Error {
-        if self.inner.field.is_none() {
-            self.inner.field = Some(field.to_owned());
-            self.inner.file.get_or_insert_with(|| file.to_owned());
-        }
+    pub(super) fn at(self, file: &str, field: &str) -> Error {
+        self.place(file, Some(field))
+    }
+
+    /// Says which file it is about, where it is about no field.
+    pub(super) fn in_file(self, file: &str) -> Error {
+        self.place(file, None)
+    }
+
+    fn place(mut self, file: &str, field: Option<&str>) -> Error {
+        self.inner
+            .place
+            .get_or_insert_with(|| (file.to_owned(), field.map(str::to_owned)));
         self
     }
 }

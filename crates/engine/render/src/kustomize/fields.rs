@@ -26,7 +26,11 @@ impl Target<'_> {
         for args in &kustomization.config_map_generator {
             let mut args = args.clone();
             args.options = merge_options(args.options, options);
-            generators.push((Generator::ConfigMap(args), "ConfigMapGenerator", "configMapGenerator"));
+            generators.push((
+                Generator::ConfigMap(args),
+                "ConfigMapGenerator",
+                "configMapGenerator",
+            ));
         }
         for args in &kustomization.secret_generator {
             let mut args = args.clone();
@@ -35,7 +39,10 @@ impl Target<'_> {
         }
         for (charts, field) in [
             (&kustomization.helm_charts, "helmCharts"),
-            (&kustomization.helm_chart_inflation_generator, "helmChartInflationGenerator"),
+            (
+                &kustomization.helm_chart_inflation_generator,
+                "helmChartInflationGenerator",
+            ),
         ] {
             if !charts.is_empty() {
                 let text = format!(
@@ -60,7 +67,12 @@ impl Target<'_> {
                 pairs: kustomization.common_annotations.clone(),
                 specs: FieldSpecs::new(config.common_annotations.iter().cloned()),
             };
-            self.add(&mut list, transformer, "AnnotationsTransformer", "commonAnnotations");
+            self.add(
+                &mut list,
+                transformer,
+                "AnnotationsTransformer",
+                "commonAnnotations",
+            );
         }
         self.patches_json6902(&mut list)?;
         for replica in &kustomization.replicas {
@@ -130,15 +142,30 @@ impl Target<'_> {
         if !kustomization.namespace.is_empty() {
             let specs = config.namespace.iter().cloned();
             let namespace = Namespace::new(&kustomization.namespace, specs, false, Subjects::default());
-            self.add(list, Transformer::Namespace(namespace), "NamespaceTransformer", "namespace");
+            self.add(
+                list,
+                Transformer::Namespace(namespace),
+                "NamespaceTransformer",
+                "namespace",
+            );
         }
         if !kustomization.name_prefix.is_empty() {
             let affix = Affix::new(&kustomization.name_prefix, &config.name_prefix);
-            self.add(list, Transformer::Prefix(affix), "PrefixTransformer", "namePrefix");
+            self.add(
+                list,
+                Transformer::Prefix(affix),
+                "PrefixTransformer",
+                "namePrefix",
+            );
         }
         if !kustomization.name_suffix.is_empty() {
             let affix = Affix::new(&kustomization.name_suffix, &config.name_suffix);
-            self.add(list, Transformer::Suffix(affix), "SuffixTransformer", "nameSuffix");
+            self.add(
+                list,
+                Transformer::Suffix(affix),
+                "SuffixTransformer",
+                "nameSuffix",
+            );
         }
     }
 
@@ -177,7 +204,9 @@ impl Target<'_> {
         };
         let shown = deploy_yaml::emit_sigs(&shown);
         error
-            .context(format!("trouble configuring builtin {kind} with config: `\n{shown}`"))
+            .context(format!(
+                "trouble configuring builtin {kind} with config: `\n{shown}`"
+            ))
             .at(&self.file(), field)
     }
 }

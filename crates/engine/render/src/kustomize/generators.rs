@@ -28,7 +28,11 @@ pub(super) fn config_map(args: &ConfigMapArgs, loader: &Loader<'_>, world: &Worl
 /// A Secret.
 pub(super) fn secret(args: &SecretArgs, loader: &Loader<'_>, world: &World<'_>) -> Result<Resource> {
     let mut node = base("Secret", &args.name, &args.namespace)?;
-    let secret_type = if args.secret_type.is_empty() { "Opaque" } else { &args.secret_type };
+    let secret_type = if args.secret_type.is_empty() {
+        "Opaque"
+    } else {
+        &args.secret_type
+    };
     tree::set(&mut node, "type", tree::string(secret_type));
     let pairs = pairs(&args.name, &args.envs, &args.literals, &args.files, loader)?;
     let data = tree::mapping_mut(&mut node, "data");
@@ -121,7 +125,7 @@ fn finish(
             }
         }
         if options.immutable {
-            tree::set(&mut node, "immutable", tree::scalar("true"));
+            tree::set(&mut node, "immutable", tree::tagged("true", "!!bool"));
         }
     }
     let mut resource = Resource::read(node, world);
@@ -186,7 +190,11 @@ fn from_env_files(paths: &[String], loader: &Loader<'_>) -> Result<Vec<(String, 
                     String::from_utf8_lossy(line)
                 ))
             })?;
-            let text = if number == 0 { text.trim_start_matches('\u{feff}') } else { text };
+            let text = if number == 0 {
+                text.trim_start_matches('\u{feff}')
+            } else {
+                text
+            };
             let text = text.trim_start();
             if text.is_empty() || text.starts_with('#') {
                 continue;
@@ -204,9 +212,7 @@ fn from_literal(literal: &str) -> Result<(String, Vec<u8>)> {
     let (key, value) = literal
         .split_once('=')
         .filter(|(key, _)| !key.is_empty())
-        .ok_or_else(|| {
-            Error::invalid(format!("invalid literal source {literal}, expected key=value"))
-        })?;
+        .ok_or_else(|| Error::invalid(format!("invalid literal source {literal}, expected key=value")))?;
     let quoted = ['"', '\''].iter().find_map(|quote| {
         value
             .strip_prefix(*quote)
@@ -307,7 +313,11 @@ mod tests {
         ];
         for (literal, value) in cases {
             let (key, got) = from_literal(literal).expect("the literal has a key");
-            assert_eq!((key.as_str(), got.as_slice()), ("a", value.as_bytes()), "{literal}");
+            assert_eq!(
+                (key.as_str(), got.as_slice()),
+                ("a", value.as_bytes()),
+                "{literal}"
+            );
         }
         assert!(from_literal("a").is_err());
         assert!(from_literal("=a").is_err());

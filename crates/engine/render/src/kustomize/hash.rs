@@ -14,7 +14,10 @@ const LENGTH: usize = 10;
 pub(super) fn suffix(resource: &Resource) -> Result<String> {
     let encoded = match resource.id().gvk.kind.as_str() {
         "ConfigMap" => encode(resource, &[("data", false), ("binaryData", true)])?,
-        "Secret" => encode(resource, &[("data", false), ("stringData", true), ("type", false)])?,
+        "Secret" => encode(
+            resource,
+            &[("data", false), ("stringData", true), ("type", false)],
+        )?,
         kind => {
             return Err(Error::unsupported(
                 "needsHashSuffix",

@@ -277,26 +277,6 @@ named_text! {
     PatchStrategicMerge, "types.PatchStrategicMerge";
 }
 
-impl Selector {
-    pub(super) fn gvk(&self) -> Gvk {
-        Gvk {
-            group: self.group.clone(),
-            version: self.version.clone(),
-            kind: self.kind.clone(),
-        }
-    }
-
-    /// The parts as an id, for messages.
-    pub(super) fn id(&self) -> ResId {
-        ResId {
-            gvk: self.gvk(),
-            name: self.name.clone(),
-            namespace: self.namespace.clone(),
-            cluster_scoped: false,
-        }
-    }
-}
-
 impl SourceSelector {
     pub(super) fn id(&self) -> ResId {
         ResId {

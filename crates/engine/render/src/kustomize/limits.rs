@@ -8,7 +8,7 @@ pub(super) const MAX_RESOURCES: usize = 1_000_000;
 
 /// Kustomization folders visited in one build. Diamonds visit a folder once per path, which doubles with each level:
 /// forty levels of diamonds would never end.
-pub(super) const MAX_VISITED_FOLDERS: usize = 100_000;
+pub(super) const MAX_VISITED_FOLDERS: usize = 20_000;
 
 /// Nodes that the aliases of one document may add: a "billion laughs" document of a kilobyte would fill the memory.
 pub(super) const MAX_ALIAS_NODES: usize = 4_000_000;

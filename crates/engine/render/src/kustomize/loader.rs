@@ -96,9 +96,7 @@ impl<'w> Loader<'w> {
         };
         let content = self.world.source.read(&actual).map_err(|error| match error {
             SourceError::NotFound { .. } => missing(self.world, &actual),
-            SourceError::Unreadable { cause, .. } => {
-                Error::invalid(format!("open {actual}: {cause}"))
-            }
+            SourceError::Unreadable { cause, .. } => Error::invalid(format!("open {actual}: {cause}")),
         })?;
         self.world.record_file(&actual, &content)?;
         Ok(content)
@@ -127,10 +125,10 @@ impl<'w> Loader<'w> {
         let mut found: Vec<(&'static str, Vec<u8>)> = Vec::new();
         for name in FILE_NAMES {
             let kind = self.world.source.kind(&clean(&self.root, name)).ok().flatten();
-            if kind == Some(EntryKind::File) {
-                if let Ok(content) = self.load(name) {
-                    found.push((name, content));
-                }
+            if kind == Some(EntryKind::File)
+                && let Ok(content) = self.load(name)
+            {
+                found.push((name, content));
             }
         }
         let names: Vec<&str> = found.iter().map(|(name, _)| *name).collect();
@@ -156,7 +154,12 @@ impl<'w> Loader<'w> {
 }
 
 fn resolve(world: &World<'_>, full: &str) -> Result<(EntryKind, String)> {
-    let kind = world.source.kind(full).ok().flatten().ok_or_else(|| missing(world, full))?;
+    let kind = world
+        .source
+        .kind(full)
+        .ok()
+        .flatten()
+        .ok_or_else(|| missing(world, full))?;
     let actual = world.source.canonical(full).map_err(|_| missing(world, full))?;
     Ok((kind, actual))
 }
@@ -229,9 +232,7 @@ fn remote(path: &str) -> Option<Error> {
 
 fn remote_error(url: &str) -> Error {
     Error::new(
-        ErrorKind::Remote {
-            url: url.to_owned(),
-        },
+        ErrorKind::Remote { url: url.to_owned() },
         format!("'{url}' is remote; a build reads local files only: vendor it and name its folder"),
     )
 }
@@ -244,15 +245,18 @@ fn looks_like_repository(path: &str) -> bool {
     let path = path.split('?').next().unwrap_or_default();
     let path = strip_prefix_any_case(path, "git::").unwrap_or(path);
     let schemes = ["ssh://", "https://", "http://", "file://"];
-    if schemes.iter().any(|scheme| strip_prefix_any_case(path, scheme).is_some()) {
+    if schemes
+        .iter()
+        .any(|scheme| strip_prefix_any_case(path, scheme).is_some())
+    {
         return true;
     }
     let (has_user, rest) = match path.split_once('@') {
         Some((user, rest)) if is_user(user) => (true, rest),
         _ => (false, path),
     };
-    let github = strip_prefix_any_case(rest, "github.com/")
-        .or_else(|| strip_prefix_any_case(rest, "github.com:"));
+    let github =
+        strip_prefix_any_case(rest, "github.com/").or_else(|| strip_prefix_any_case(rest, "github.com:"));
     if let Some(inside) = github {
         return inside.split('/').count() >= 2;
     }

@@ -35,11 +35,8 @@ pub(super) fn fix(resources: &mut Resources, config: &Config) -> Result<()> {
         }
         let mut node = std::mem::replace(&mut resources.get_mut(position).node, Node::null());
         let referrer = Referrer::new(resources, &index, position, &node);
-        let fixed = referrer.and_then(|referrer| {
-            rules
-                .iter()
-                .try_for_each(|rule| referrer.apply(&mut node, rule))
-        });
+        let fixed =
+            referrer.and_then(|referrer| rules.iter().try_for_each(|rule| referrer.apply(&mut node, rule)));
         resources.get_mut(position).node = node;
         fixed?;
     }
@@ -73,7 +70,9 @@ impl Rules {
                     is_role: spec.path.ends_with("roleRef/name"),
                 });
                 if spec.kind.is_empty() {
-                    by_kind.values_mut().for_each(|rules| rules.push(Rc::clone(&rule)));
+                    by_kind
+                        .values_mut()
+                        .for_each(|rules| rules.push(Rc::clone(&rule)));
                 } else if let Some(rules) = by_kind.get_mut(&spec.kind) {
                     rules.push(rule);
                 }
@@ -84,9 +83,8 @@ impl Rules {
 
     fn of(&self, resource: &Resource) -> Vec<Rc<Rule>> {
         let selects = |rule: &&Rc<Rule>| {
-            let spec = rule.field.spec();
+            let (spec, gvk) = (rule.field.spec(), &resource.id().gvk);
             let part = |selector: &str, own: &str| selector.is_empty() || selector == own;
-            let gvk = &resource.id().gvk;
             part(&spec.group, &gvk.group) && part(&spec.version, &gvk.version)
         };
         self.0
@@ -126,7 +124,11 @@ impl Index {
                 continue;
             }
             index.add_origin(resource);
-            let mut names: Vec<&str> = resource.previous.iter().map(|previous| previous.name.as_str()).collect();
+            let mut names: Vec<&str> = resource
+                .previous
+                .iter()
+                .map(|previous| previous.name.as_str())
+                .collect();
             names.sort_unstable();
             names.dedup();
             for name in names {
@@ -153,7 +155,8 @@ impl Index {
                 origins.insert(origin.to_owned());
             }
             None => {
-                self.origins.insert(namespace.to_owned(), HashSet::from([origin.to_owned()]));
+                self.origins
+                    .insert(namespace.to_owned(), HashSet::from([origin.to_owned()]));
             }
         }
     }
@@ -228,7 +231,9 @@ impl<'r> Referrer<'r> {
                 _ if tree::is_null(item) => Ok(()),
                 Content::Scalar(_) => self.fix_scalar(item, rule),
                 Content::Mapping(_) => self.fix_mapping(item, rule),
-                _ => Err(invalid("node is expected to be either a string or a map of string")),
+                _ => Err(invalid(
+                    "node is expected to be either a string or a map of string",
+                )),
             }),
             Content::Alias(_) => Err(invalid("node must be a scalar, sequence or map")),
         }
@@ -253,9 +258,8 @@ impl<'r> Referrer<'r> {
         };
         let old = tree::text(name).unwrap_or_default();
         let namespace = tree::field(field, "namespace").map(|node| tree::text(node).unwrap_or_default());
-        let same = |a: &Resource, b: &Resource| {
-            a.id().name == b.id().name && a.id().namespace == b.id().namespace
-        };
+        let same =
+            |a: &Resource, b: &Resource| a.id().name == b.id().name && a.id().namespace == b.id().namespace;
         let Some(target) = self.select(old, namespace, rule, same)? else {
             return Ok(());
         };
@@ -318,7 +322,11 @@ impl<'r> Referrer<'r> {
                 &named.by_namespace
             };
             let positions = map.get(namespace).map(Vec::as_slice).unwrap_or_default();
-            return positions.iter().copied().filter(|position| may_refer(position)).collect();
+            return positions
+                .iter()
+                .copied()
+                .filter(|position| may_refer(position))
+                .collect();
         }
         if own.cluster_scoped {
             return named.all.clone();
@@ -352,12 +360,7 @@ impl<'r> Referrer<'r> {
             candidate
                 .previous
                 .iter()
-                .any(|previous| {
-                    let part = |selector: &str, own: &str| selector.is_empty() || selector == own;
-                    part(&gvk.group, &candidate.id().gvk.group)
-                        && part(&gvk.version, &candidate.id().gvk.version)
-                        && part(&gvk.kind, &previous.kind)
-                })
+                .any(|previous| candidate.is_selected_as(&previous.kind, gvk))
         };
         let role_fits = match &self.role {
             Some(role) if rule.is_role => had_type(role),

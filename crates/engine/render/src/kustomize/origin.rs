@@ -51,8 +51,7 @@ impl Origin {
 
     fn lines(&self) -> Vec<String> {
         let line = |key: &str, value: &str| {
-            (!value.is_empty())
-                .then(|| format!("{key}: {}", emit_v3(&value.into(), 2).trim_end()))
+            (!value.is_empty()).then(|| format!("{key}: {}", emit_v3(&value.into(), 2).trim_end()))
         };
         let mut lines: Vec<String> = [
             line("path", &self.path),

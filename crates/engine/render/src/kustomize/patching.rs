@@ -8,8 +8,8 @@ use super::patch::parse_operations;
 use super::read;
 use super::replacements::Replacement;
 use super::resource::Resource;
-use super::tree;
 use super::transform::{Patch, PatchContent, Transformer};
+use super::tree;
 use super::world::World;
 
 /// One entry of `patches`.
@@ -40,7 +40,9 @@ pub(super) fn patch(model: &PatchModel, loader: &Loader<'_>, world: &World<'_>) 
             )));
         }
         (Err(_), Err(())) => {
-            return Err(Error::invalid(format!("unable to parse SM or JSON patch from {source}")));
+            return Err(Error::invalid(format!(
+                "unable to parse SM or JSON patch from {source}"
+            )));
         }
         (Ok(mut patches), _) => {
             if let Some(options) = &model.options {
@@ -57,7 +59,9 @@ pub(super) fn patch(model: &PatchModel, loader: &Loader<'_>, world: &World<'_>) 
                 return Ok(Transformer::All(Vec::new()));
             }
             if model.target.is_some() {
-                patches.iter_mut().for_each(|patch| rewrite(patch, &["labels", "annotations"]));
+                patches
+                    .iter_mut()
+                    .for_each(|patch| rewrite(patch, &["labels", "annotations"]));
             }
             PatchContent::Strategic(patches)
         }
@@ -101,7 +105,9 @@ pub(super) fn strategic_merge(
             shown.join(" ")
         )));
     }
-    patches.iter_mut().for_each(|patch| rewrite(patch, &["labels", "annotations"]));
+    patches
+        .iter_mut()
+        .for_each(|patch| rewrite(patch, &["labels", "annotations"]));
     Ok(Transformer::StrategicMerge(patches))
 }
 
@@ -141,7 +147,9 @@ pub(super) fn json6902(
         (false, true) => String::from_utf8_lossy(&loader.load(path)?).into_owned(),
     };
     if text.is_empty() {
-        return Err(Error::invalid(format!("patch file '{path}' empty seems to be empty")));
+        return Err(Error::invalid(format!(
+            "patch file '{path}' empty seems to be empty"
+        )));
     }
     let operations = parse_operations(&text).map_err(|error| Error::invalid(error.to_string()))?;
     if operations.is_empty() {

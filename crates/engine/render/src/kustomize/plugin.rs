@@ -13,8 +13,8 @@ use super::filters::images;
 use super::filters::namespace::{Namespace, Subjects};
 use super::generators;
 use super::kustomization::{
-    ConfigMapArgs, FieldSpecModel, Image, ObjectMeta, PatchArgs, PatchStrategicMerge, ReplacementField, Replica,
-    SecretArgs, Selector,
+    ConfigMapArgs, FieldSpecModel, Image, ObjectMeta, PatchArgs, PatchStrategicMerge, ReplacementField,
+    Replica, SecretArgs, Selector,
 };
 use super::loader::Loader;
 use super::patching;
@@ -196,7 +196,11 @@ const TRANSFORMERS: [&str; 14] = [
 ];
 
 /// The transformer that an object configures.
-pub(super) fn transformer(resource: &Resource, loader: &Loader<'_>, world: &World<'_>) -> Result<Transformer> {
+pub(super) fn transformer(
+    resource: &Resource,
+    loader: &Loader<'_>,
+    world: &World<'_>,
+) -> Result<Transformer> {
     let value = builtin_config(resource)?;
     let kind = resource.id().gvk.kind.as_str();
     if !TRANSFORMERS.contains(&kind) {
@@ -342,7 +346,12 @@ fn namespace(model: &NamespaceModel) -> Result<Transformer> {
     }
     let subjects = Subjects::parse(&model.subjects).map_err(|error| Error::invalid(error.to_string()))?;
     let specs = field_specs(&model.field_specs);
-    Ok(Transformer::Namespace(Namespace::new(name, specs, model.unset_only, subjects)))
+    Ok(Transformer::Namespace(Namespace::new(
+        name,
+        specs,
+        model.unset_only,
+        subjects,
+    )))
 }
 
 fn affix(kind: &str, model: &AffixModel) -> Result<Transformer> {

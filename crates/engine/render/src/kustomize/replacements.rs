@@ -37,15 +37,22 @@ pub(super) fn apply(replacement: &Replacement, resources: &mut Resources, world:
     let value = match (&replacement.source, &replacement.source_value) {
         (None, None) => return Err(incomplete()),
         (Some(_), Some(_)) => {
-            return Err(Error::invalid("value and resource selectors are mutually exclusive"));
+            return Err(Error::invalid(
+                "value and resource selectors are mutually exclusive",
+            ));
         }
         (None, Some(value)) => tree::scalar(value),
         (Some(source), None) => {
             let path = or_default(&source.field_path);
             let resource = select_source(resources, source)?;
             let options = options(source.options.as_ref());
-            replacement::read(&resource.node, &FieldPath::parse(path), &options, &source.id().to_string())
-                .map_err(|error| Error::invalid(error.to_string()))?
+            replacement::read(
+                &resource.node,
+                &FieldPath::parse(path),
+                &options,
+                &source.id().to_string(),
+            )
+            .map_err(|error| Error::invalid(error.to_string()))?
         }
     };
     for target in targets {
@@ -81,11 +88,14 @@ fn ids(resource: &Resource) -> impl Iterator<Item = ResId> + '_ {
         .map(unscoped)
 }
 
-fn select_source<'r>(resources: &'r Resources, source: &SourceSelector) -> Result<&'r Resource> {
+fn select_source<'r>(resources: &'r mut Resources, source: &SourceSelector) -> Result<&'r Resource> {
     let wanted = source.id();
-    let mut found = resources
-        .iter()
-        .filter(|resource| ids(resource).any(|id| id.is_selected_by(&wanted)));
+    let possible = positions(resources, Some(&wanted.name).filter(|name| !name.is_empty()));
+    let resources: &Resources = resources;
+    let mut found = possible
+        .into_iter()
+        .map(|position| resources.get(position))
+        .filter(|resource| !resource.deleted && ids(resource).any(|id| id.is_selected_by(&wanted)));
     match (found.next(), found.next()) {
         (Some(one), None) => Ok(one),
         (None, _) => Err(Error::invalid(format!("nothing selected by {}", shown(source)))),
@@ -93,6 +103,14 @@ fn select_source<'r>(resources: &'r Resources, source: &SourceSelector) -> Resul
             "multiple matches for selector {}",
             shown(source)
         ))),
+    }
+}
+
+/// Where to look: at the resources of a name, if there is one, else at all.
+fn positions(resources: &mut Resources, name: Option<&String>) -> Vec<usize> {
+    match name {
+        Some(name) => resources.named(name),
+        None => resources.positions().collect(),
     }
 }
 
@@ -137,7 +155,8 @@ fn write(
         [] => vec![FieldPath::parse(DEFAULT_PATH)],
         paths => paths.iter().map(|path| FieldPath::parse(path)).collect(),
     };
-    for position in resources.positions() {
+    let name = select.exact_name().map(str::to_owned);
+    for position in positions(resources, name.as_ref()) {
         let resource = resources.get(position);
         if resource.deleted || !is_target(resource, &select, &reject) {
             continue;

@@ -16,15 +16,6 @@ pub(crate) struct Gvk {
 }
 
 impl Gvk {
-    pub(crate) fn new(api_version: &str, kind: &str) -> Gvk {
-        let (group, version) = split_api_version(api_version);
-        Gvk {
-            group: group.to_owned(),
-            version: version.to_owned(),
-            kind: kind.to_owned(),
-        }
-    }
-
     pub(crate) fn api_version(&self) -> String {
         if self.group.is_empty() {
             self.version.clone()
@@ -35,10 +26,13 @@ impl Gvk {
 
     /// Whether `selector` selects this type.
     pub(crate) fn is_selected_by(&self, selector: &Gvk) -> bool {
+        selector.selects(&self.group, &self.version, &self.kind)
+    }
+
+    /// Whether this selects a type of these parts.
+    pub(crate) fn selects(&self, group: &str, version: &str, kind: &str) -> bool {
         let part = |selector: &str, own: &str| selector.is_empty() || selector == own;
-        part(&selector.group, &self.group)
-            && part(&selector.version, &self.version)
-            && part(&selector.kind, &self.kind)
+        part(&self.group, group) && part(&self.version, version) && part(&self.kind, kind)
     }
 }
 
@@ -50,7 +44,11 @@ pub(crate) fn split_api_version(api_version: &str) -> (&str, &str) {
 impl fmt::Display for Gvk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let or = |part: &'_ str, none: &'static str| -> String {
-            if part.is_empty() { none.to_owned() } else { part.to_owned() }
+            if part.is_empty() {
+                none.to_owned()
+            } else {
+                part.to_owned()
+            }
         };
         let kind = or(&self.kind, "[noKind]");
         let version = or(&self.version, "[noVer]");
@@ -93,16 +91,23 @@ impl ResId {
     /// Whether a selector of exact parts selects this id; empty parts select everything.
     pub(crate) fn is_selected_by(&self, selector: &ResId) -> bool {
         (selector.name.is_empty() || selector.name == self.name)
-            && (selector.namespace.is_empty()
-                || selector.effective_namespace() == self.effective_namespace())
+            && (selector.namespace.is_empty() || selector.effective_namespace() == self.effective_namespace())
             && self.gvk.is_selected_by(&selector.gvk)
     }
 }
 
 impl fmt::Display for ResId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = if self.name.is_empty() { "[noName]" } else { &self.name };
-        let namespace = if self.namespace.is_empty() { "[noNs]" } else { &self.namespace };
+        let name = if self.name.is_empty() {
+            "[noName]"
+        } else {
+            &self.name
+        };
+        let namespace = if self.namespace.is_empty() {
+            "[noNs]"
+        } else {
+            &self.namespace
+        };
         write!(f, "{}/{name}.{namespace}", self.gvk)
     }
 }

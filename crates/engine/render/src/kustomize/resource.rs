@@ -198,11 +198,15 @@ impl Resource {
 
     /// The kind that it had first; the group and version of the original id are those of now.
     pub(super) fn original_kind(&self) -> &str {
-        self.previous.first().map_or(&self.id.gvk.kind, |previous| &previous.kind)
+        self.previous
+            .first()
+            .map_or(&self.id.gvk.kind, |previous| &previous.kind)
     }
 
     pub(super) fn original_name(&self) -> &str {
-        self.previous.first().map_or(&self.id.name, |previous| &previous.name)
+        self.previous
+            .first()
+            .map_or(&self.id.name, |previous| &previous.name)
     }
 
     /// The effective one.
@@ -212,12 +216,9 @@ impl Resource {
             .map_or(self.id.effective_namespace(), |previous| &previous.namespace)
     }
 
-    /// Whether the selector selects the original type.
-    pub(super) fn original_selected_by(&self, selector: &Gvk) -> bool {
-        let part = |selector: &str, own: &str| selector.is_empty() || selector == own;
-        part(&selector.group, &self.id.gvk.group)
-            && part(&selector.version, &self.id.gvk.version)
-            && part(&selector.kind, self.original_kind())
+    /// Whether the selector selects the type that it has now, with the kind that it had at some time.
+    pub(super) fn is_selected_as(&self, kind: &str, selector: &Gvk) -> bool {
+        selector.selects(&self.id.gvk.group, &self.id.gvk.version, kind)
     }
 
     /// Whether any id, previous or of now, satisfies the question.
@@ -237,7 +238,11 @@ impl Resource {
                 tree::remove(metadata, "namespace");
             }
         } else {
-            tree::set_text(tree::mapping_mut(&mut self.node, "metadata"), "namespace", namespace);
+            tree::set_text(
+                tree::mapping_mut(&mut self.node, "metadata"),
+                "namespace",
+                namespace,
+            );
         }
         namespace.clone_into(&mut self.id.namespace);
     }
@@ -260,7 +265,11 @@ impl Resource {
     }
 
     /// The resource as a value without the build's memory; `origins` and `transformations` say what of it is shown.
-    pub(super) fn to_output(&self, origins: bool, transformations: bool) -> Result<Value, deploy_yaml::Error> {
+    pub(super) fn to_output(
+        &self,
+        origins: bool,
+        transformations: bool,
+    ) -> Result<Value, deploy_yaml::Error> {
         let mut value = self.to_json()?;
         let origin = self.origin.as_ref().filter(|_| origins).map(Origin::to_text);
         let list = Some(&self.transformations)
@@ -335,7 +344,9 @@ impl Resource {
         let Some(metadata) = tree::field_mut(&mut self.node, "metadata") else {
             return;
         };
-        if let Some(Content::Mapping(entries)) = tree::field_mut(metadata, "annotations").map(|node| &mut node.content) {
+        if let Some(Content::Mapping(entries)) =
+            tree::field_mut(metadata, "annotations").map(|node| &mut node.content)
+        {
             entries.retain(|(key, _)| !tree::text(key).is_some_and(is_own));
         }
     }
@@ -350,6 +361,7 @@ impl Resource {
 
 /// Whether an annotation is kustomize's own, which is never printed.
 fn is_own(key: &str) -> bool {
-    key.strip_prefix(DOMAIN).is_some_and(|name| OWN.contains(&name) || name == "helm-generated")
+    key.strip_prefix(DOMAIN)
+        .is_some_and(|name| OWN.contains(&name) || name == "helm-generated")
         || LEGACY.contains(&key)
 }

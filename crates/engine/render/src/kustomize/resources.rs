@@ -64,13 +64,6 @@ impl Resources {
         list
     }
 
-    pub(super) fn from_vec(list: Vec<Resource>) -> Resources {
-        Resources {
-            list,
-            ..Resources::default()
-        }
-    }
-
     /// Drops deleted resources.
     pub(super) fn compact(&mut self) {
         if self.list.iter().any(|resource| resource.deleted) {
@@ -107,9 +100,35 @@ impl Resources {
         self.find(id, Age::Current, |resource| resource.id().same(id))
     }
 
+    /// Positions of resources that have or had a name, in order.
+    pub(super) fn named(&mut self, name: &str) -> Vec<usize> {
+        self.catch_up();
+        let positions = self
+            .index
+            .get(&name_key(name))
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let mut found: Vec<usize> = positions
+            .iter()
+            .map(|position| *position as usize)
+            .filter(|position| {
+                let resource = &self.list[*position];
+                let had = || resource.previous.iter().any(|previous| previous.name == name);
+                !resource.deleted && (resource.id().name == name || had())
+            })
+            .collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
     fn find(&mut self, id: &ResId, age: Age, matches: impl Fn(&Resource) -> bool) -> Vec<usize> {
         self.catch_up();
-        let positions = self.index.get(&key(id, age)).map(Vec::as_slice).unwrap_or_default();
+        let positions = self
+            .index
+            .get(&key(id, age))
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let mut found: Vec<usize> = positions
             .iter()
             .map(|position| *position as usize)
@@ -187,8 +206,10 @@ impl Resources {
                 behavior.name()
             ))),
             (several, _) => {
-                let several: Vec<String> =
-                    several.iter().map(|position| self.list[*position].id().to_string()).collect();
+                let several: Vec<String> = several
+                    .iter()
+                    .map(|position| self.list[*position].id().to_string())
+                    .collect();
                 Err(Error::invalid(format!(
                     "found multiple objects [{}] that could accept merge of {}",
                     several.join(" "),
@@ -226,6 +247,12 @@ fn key(id: &ResId, age: Age) -> u64 {
     hasher.finish()
 }
 
+fn name_key(name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
+}
+
 fn index_one(index: &mut HashMap<u64, Vec<u32>>, resource: &Resource, position: usize) {
     let position = u32::try_from(position).expect("MAX_RESOURCES fits 32 bits");
     let mut add = |key: u64| {
@@ -235,8 +262,10 @@ fn index_one(index: &mut HashMap<u64, Vec<u32>>, resource: &Resource, position: 
         }
     };
     add(key(resource.id(), Age::Current));
+    add(name_key(&resource.id().name));
     for id in resource.previous_ids() {
         add(key(&id, Age::Previous));
+        add(name_key(&id.name));
     }
 }
 
@@ -255,6 +284,9 @@ fn copy_metadata(new: &mut Resource, old: &Resource) {
     new.variables.clone_from(&old.variables);
     if new.origin.is_none() {
         new.origin.clone_from(&old.origin);
+    }
+    if new.transformations.is_empty() {
+        new.transformations.clone_from(&old.transformations);
     }
 }
 
@@ -283,7 +315,10 @@ fn merge_data(new: &mut Resource, old: &Resource, field: &str) {
     };
     let mine = tree::remove(&mut new.node, field);
     let target = tree::mapping_mut(&mut new.node, field);
-    for (key, value) in tree::entries(old).iter().chain(mine.iter().flat_map(tree::entries)) {
+    for (key, value) in tree::entries(old)
+        .iter()
+        .chain(mine.iter().flat_map(tree::entries))
+    {
         if let Some(key) = tree::text(key) {
             tree::set(target, key, tree::string(tree::text(value).unwrap_or_default()));
         }

@@ -38,10 +38,19 @@ impl Compiled {
     /// Whether a patch's target selects the resource: by its original or present name and namespace.
     pub(super) fn selects(&self, resource: &Resource) -> bool {
         let id = resource.id();
-        (self.namespace.matches(resource.original_namespace()) || self.namespace.matches(id.effective_namespace()))
+        (self.namespace.matches(resource.original_namespace())
+            || self.namespace.matches(id.effective_namespace()))
             && (self.name.matches(resource.original_name()) || self.name.matches(&id.name))
             && self.matches_gvk(&id.gvk)
             && self.matches_metadata(resource)
+    }
+
+    /// The one name that it selects, where it is no expression.
+    pub(super) fn exact_name(&self) -> Option<&str> {
+        match &self.name {
+            Pattern::Word(name) => Some(name),
+            _ => None,
+        }
     }
 
     /// Whether the parts match one id, the namespace as it is written.
@@ -55,9 +64,15 @@ impl Compiled {
 
     /// Whether no part of an id is given.
     pub(super) fn has_no_id(&self) -> bool {
-        [&self.group, &self.version, &self.kind, &self.name, &self.namespace]
-            .iter()
-            .all(|pattern| matches!(pattern, Pattern::Any))
+        [
+            &self.group,
+            &self.version,
+            &self.kind,
+            &self.name,
+            &self.namespace,
+        ]
+        .iter()
+        .all(|pattern| matches!(pattern, Pattern::Any))
     }
 
     /// Whether neither labels nor annotations are asked for.
@@ -91,9 +106,7 @@ impl Pattern {
             .size_limit(MAX_REGEX_BYTES)
             .build()
             .map(|regex| Pattern::Expression(Box::new(regex)))
-            .map_err(|error| {
-                Error::invalid(format!("error parsing regexp: `^(?:{text})$`: {error}"))
-            })
+            .map_err(|error| Error::invalid(format!("error parsing regexp: `^(?:{text})$`: {error}")))
     }
 
     fn matches(&self, text: &str) -> bool {
@@ -178,7 +191,8 @@ impl Requirement {
         let compare = |wanted: std::cmp::Ordering| {
             let own = value.and_then(|value| value.parse::<i64>().ok());
             let limit = self.values.first().and_then(|limit| limit.parse::<i64>().ok());
-            own.zip(limit).is_some_and(|(own, limit)| own.cmp(&limit) == wanted)
+            own.zip(limit)
+                .is_some_and(|(own, limit)| own.cmp(&limit) == wanted)
         };
         match self.operator {
             Operator::Exists => value.is_some(),
@@ -230,7 +244,12 @@ impl<'t> Parser<'t> {
             self.rest = &self.rest[symbol.len()..];
             return Ok(Token::Symbol(symbol));
         }
-        let ends = |c: char| matches!(c, '=' | '!' | '(' | ')' | ',' | '<' | '>' | ' ' | '\t' | '\r' | '\n');
+        let ends = |c: char| {
+            matches!(
+                c,
+                '=' | '!' | '(' | ')' | ',' | '<' | '>' | ' ' | '\t' | '\r' | '\n'
+            )
+        };
         let end = self.rest.find(ends).unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);
         self.rest = rest;

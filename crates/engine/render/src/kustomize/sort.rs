@@ -62,7 +62,11 @@ pub(super) fn type_key(group: &str, version: &str, kind: &str) -> String {
 }
 
 fn id_key(id: &ResId) -> String {
-    let namespace = if id.namespace.is_empty() { "~X" } else { &id.namespace };
+    let namespace = if id.namespace.is_empty() {
+        "~X"
+    } else {
+        &id.namespace
+    };
     let name = if id.name.is_empty() { "~N" } else { &id.name };
     format!("{}|{namespace}|{name}", id.gvk)
 }
@@ -89,7 +93,10 @@ pub(super) fn legacy(resources: &mut Vec<Resource>, options: Option<&LegacySortO
     let borrowed = |list: &'_ [String]| -> Vec<String> { list.to_vec() };
     let (first, last) = match options {
         Some(options) => (borrowed(&options.order_first), borrowed(&options.order_last)),
-        None => (FIRST.map(str::to_owned).to_vec(), LAST.map(str::to_owned).to_vec()),
+        None => (
+            FIRST.map(str::to_owned).to_vec(),
+            LAST.map(str::to_owned).to_vec(),
+        ),
     };
     let first: Vec<&str> = first.iter().map(String::as_str).collect();
     let last: Vec<&str> = last.iter().map(String::as_str).collect();
@@ -100,7 +107,12 @@ pub(super) fn legacy(resources: &mut Vec<Resource>, options: Option<&LegacySortO
             let id = resource.id();
             let (rank, key) = types
                 .entry(id.gvk.clone())
-                .or_insert_with(|| (rank_in(&first, &last, &id.gvk.kind), type_key(&id.gvk.group, &id.gvk.version, &id.gvk.kind)))
+                .or_insert_with(|| {
+                    (
+                        rank_in(&first, &last, &id.gvk.kind),
+                        type_key(&id.gvk.group, &id.gvk.version, &id.gvk.kind),
+                    )
+                })
                 .clone();
             let sorted = SortedType {
                 is_core_namespace: id.gvk.kind == "Namespace" && id.gvk.group.is_empty(),

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use deploy_yaml::node::Node;
 use serde_json::Value;
 
 use super::accumulate::Accumulator;
@@ -17,6 +18,7 @@ use super::read;
 use super::resource::Resource;
 use super::schema::Schema;
 use super::transform::{self, Transformer};
+use super::tree;
 use super::world::World;
 
 /// A folder that is being built.
@@ -31,17 +33,17 @@ pub(super) struct Target<'w> {
     pub(super) origin: Option<Origin>,
 }
 
-/// A transformer and what is noted of it.
-pub(super) type Configured = (Transformer, Option<Origin>);
-
 impl<'w> Target<'w> {
     /// Reads the kustomization file of a folder.
     pub(super) fn load(world: &'w World<'w>, loader: Rc<Loader<'w>>) -> Result<Target<'w>> {
         world.count_folder()?;
         let (file_name, content) = loader.kustomization_file()?;
         let path = super::loader::clean(loader.root(), file_name);
-        let loaded = kustomization::parse(&content, loader.root()).at(&path, "")?;
-        loaded.warnings.into_iter().for_each(|warning| world.warn(warning));
+        let loaded = kustomization::parse(&content, loader.root()).map_err(|error| error.in_file(&path))?;
+        loaded
+            .warnings
+            .into_iter()
+            .for_each(|warning| world.warn(warning));
         Ok(Target {
             world,
             loader,
@@ -178,7 +180,10 @@ impl<'w> Target<'w> {
         let root = loader.root().to_owned();
         let mut target = Target::load(self.world, Rc::new(loader))
             .context(|| format!("couldn't make target for path '{root}'"))?;
-        target.kustomization.build_metadata.clone_from(&self.kustomization.build_metadata);
+        target
+            .kustomization
+            .build_metadata
+            .clone_from(&self.kustomization.build_metadata);
         target.origin = self.origin.as_ref().map(|origin| origin.append(path));
         target.choose_schema()?;
         let kind = &target.kustomization.kind;
@@ -192,7 +197,11 @@ impl<'w> Target<'w> {
                 "expected kind != '{COMPONENT_KIND}' for path '{root}'"
             )));
         }
-        let start = if is_component { std::mem::take(&mut into) } else { Accumulator::default() };
+        let start = if is_component {
+            std::mem::take(&mut into)
+        } else {
+            Accumulator::default()
+        };
         let gathered = target
             .accumulate(start)
             .context(|| format!("recursed accumulation of path '{root}'"))?;
@@ -333,7 +342,8 @@ impl<'w> Target<'w> {
         configs
             .iter()
             .map(|resource| {
-                let transformer = plugin::transformer(resource, &self.loader, self.world).at(&self.file(), field)?;
+                let transformer =
+                    plugin::transformer(resource, &self.loader, self.world).at(&self.file(), field)?;
                 Ok((transformer, origin_of_plugin(resource), field))
             })
             .collect()
@@ -344,22 +354,23 @@ impl<'w> Target<'w> {
         const RAN: &str = "validated-by";
         let entries = std::mem::take(&mut self.kustomization.validators);
         for (validator, _, field) in self.plugin_transformers(&entries, "validators")? {
-            let before: Vec<_> = into.resources.iter().map(|resource| resource.node.clone()).collect();
+            let before: Vec<_> = into
+                .resources
+                .iter()
+                .map(|resource| resource.node.clone())
+                .collect();
             validator
                 .apply(&mut into.resources, self.world)
                 .at(&self.file(), field)?;
-            let same = into.resources.iter().count() == before.len()
-                && into.resources.iter().zip(&before).all(|(after, before)| {
-                    let mut after = after.node.clone();
-                    if let Some(metadata) = super::tree::field_mut(&mut after, "metadata") {
-                        if let Some(labels) = super::tree::field_mut(metadata, "labels") {
-                            super::tree::remove(labels, RAN);
-                        }
-                    }
-                    after == *before
-                });
+            let after = into
+                .resources
+                .iter()
+                .map(|resource| without_label(&resource.node, RAN));
+            let same = after.eq(before);
             if !same {
-                return Err(Error::invalid("validator shouldn't modify the resource map").at(&self.file(), field));
+                return Err(
+                    Error::invalid("validator shouldn't modify the resource map").at(&self.file(), field)
+                );
             }
         }
         Ok(())
@@ -379,4 +390,14 @@ fn origin_of_plugin(resource: &Resource) -> Option<Origin> {
             namespace: id.namespace.clone(),
         }),
     })
+}
+
+fn without_label(node: &Node, label: &str) -> Node {
+    let mut node = node.clone();
+    let labels =
+        tree::field_mut(&mut node, "metadata").and_then(|metadata| tree::field_mut(metadata, "labels"));
+    if let Some(labels) = labels {
+        tree::remove(labels, label);
+    }
+    node
 }

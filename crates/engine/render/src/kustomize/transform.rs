@@ -125,18 +125,14 @@ impl Transformer {
             Transformer::Labels { pairs, specs } => {
                 each(resources, world, |node| filters::labels::set(node, pairs, specs))
             }
-            Transformer::Annotations { pairs, specs } => {
-                each(resources, world, |node| filters::annotations::set(node, pairs, specs))
-            }
-            Transformer::Images { image, specs } => {
-                each(resources, world, |node| image.set(node, specs))
-            }
-            Transformer::Replicas { name, count, specs } => {
-                apply_replicas(resources, name, *count, specs)
-            }
-            Transformer::Replacements(list) => {
-                list.iter().try_for_each(|one| replacements::apply(one, resources, world))
-            }
+            Transformer::Annotations { pairs, specs } => each(resources, world, |node| {
+                filters::annotations::set(node, pairs, specs)
+            }),
+            Transformer::Images { image, specs } => each(resources, world, |node| image.set(node, specs)),
+            Transformer::Replicas { name, count, specs } => apply_replicas(resources, name, *count, specs),
+            Transformer::Replacements(list) => list
+                .iter()
+                .try_for_each(|one| replacements::apply(one, resources, world)),
             Transformer::Hash => apply_hash(resources),
             Transformer::ValueAdd { value, targets } => targets
                 .iter()
@@ -174,15 +170,17 @@ fn each(
 }
 
 /// The positions of what a selector selects.
-fn select(resources: &Resources, target: &Selector) -> Result<Vec<usize>> {
+fn select(resources: &mut Resources, target: &Selector) -> Result<Vec<usize>> {
     let selector = selector::Compiled::new(target)?;
-    Ok(resources
-        .positions()
-        .filter(|position| {
-            let resource = resources.get(*position);
-            !resource.deleted && selector.selects(resource)
-        })
-        .collect())
+    let mut found = match selector.exact_name() {
+        Some(name) => resources.named(name),
+        None => resources.positions().collect(),
+    };
+    found.retain(|position| {
+        let resource = resources.get(*position);
+        !resource.deleted && selector.selects(resource)
+    });
+    Ok(found)
 }
 
 impl Patch {
@@ -219,7 +217,12 @@ impl Patch {
 }
 
 /// Merges a patch that speaks for the target's version, and refuses an id that exists.
-fn merge_checked(resources: &mut Resources, position: usize, patch: &Resource, world: &World<'_>) -> Result<()> {
+fn merge_checked(
+    resources: &mut Resources,
+    position: usize,
+    patch: &Resource,
+    world: &World<'_>,
+) -> Result<()> {
     let before = resources.get(position).id().clone();
     let api_version = before.gvk.api_version();
     if tree::field_text(&patch.node, "apiVersion") == api_version {
@@ -298,13 +301,18 @@ fn apply_namespace(resources: &mut Resources, namespace: &Namespace, world: &Wor
         }
         resource.store_previous_id();
         let cluster_scoped = resource.id().cluster_scoped;
-        namespace.set(&mut resource.node, cluster_scoped).map_err(from_filter)?;
+        namespace
+            .set(&mut resource.node, cluster_scoped)
+            .map_err(from_filter)?;
         resource.refresh(world);
         let id = resource.id().clone();
         resources.changed(position);
         let same = resources.with_current_id(&id);
         if same.len() != 1 {
-            let ids: Vec<String> = same.iter().map(|other| resources.get(*other).id().to_string()).collect();
+            let ids: Vec<String> = same
+                .iter()
+                .map(|other| resources.get(*other).id().to_string())
+                .collect();
             return Err(Error::invalid(format!(
                 "namespace transformation produces ID conflict: [{}]",
                 ids.join(" ")
@@ -328,10 +336,7 @@ impl Affix {
             }
             let kind = resource.original_kind().to_owned();
             for (gvk, spec) in &self.specs {
-                let id = &resource.id().gvk;
-                let part = |selector: &str, own: &str| selector.is_empty() || selector == own;
-                let selected = part(&gvk.group, &id.group) && part(&gvk.version, &id.version) && part(&gvk.kind, &kind);
-                if !selected {
+                if !resource.is_selected_as(&kind, gvk) {
                     continue;
                 }
                 self.put(resource, gvk, spec, in_front)?;
@@ -343,7 +348,11 @@ impl Affix {
 
     fn put(&self, resource: &mut Resource, gvk: &Gvk, spec: &Compiled, in_front: bool) -> Result<()> {
         if spec.spec().path == "metadata/name" && !self.text.is_empty() {
-            let list = if in_front { &mut resource.prefixes } else { &mut resource.suffixes };
+            let list = if in_front {
+                &mut resource.prefixes
+            } else {
+                &mut resource.suffixes
+            };
             list.push(self.text.clone());
             resource.store_previous_id();
         }
@@ -363,11 +372,8 @@ impl Affix {
 fn apply_replicas(resources: &mut Resources, name: &str, count: i64, specs: &[FieldSpec]) -> Result<()> {
     let mut found = false;
     let compiled: Vec<(Gvk, Compiled)> = Affix::new("", specs).specs;
-    for resource in resources.iter_mut_keeping_ids() {
-        let named = resource.id().name == name || resource.previous.iter().any(|previous| previous.name == name);
-        if !named {
-            continue;
-        }
+    for position in resources.named(name) {
+        let resource = resources.get_mut(position);
         for (gvk, spec) in &compiled {
             if !resource.any_id(|id| id.name == name && id.gvk.is_selected_by(gvk)) {
                 continue;
@@ -414,7 +420,9 @@ impl ValueTarget {
             if self.path == ["metadata", "namespace"] {
                 let namespace = Namespace::new(value, [], false, filters::namespace::Subjects::default());
                 let cluster_scoped = resource.id().cluster_scoped;
-                namespace.set(&mut resource.node, cluster_scoped).map_err(from_filter)?;
+                namespace
+                    .set(&mut resource.node, cluster_scoped)
+                    .map_err(from_filter)?;
             } else {
                 self.set(&mut resource.node, value);
             }

@@ -3,7 +3,8 @@
 use deploy_yaml::node::{Content, Node, Style};
 
 pub(super) use super::merge::tree::{
-    elements as items, entries, field, field_mut, is_nil_or_empty as is_nothing, is_null, remove_field as remove, scalar, text,
+    elements as items, entries, field, field_mut, is_nil_or_empty as is_nothing, is_null,
+    remove_field as remove, scalar, tagged, text,
 };
 
 /// Sets a field. What stands behind an existing field is replaced, whatever it is. A node that is no mapping becomes one.

@@ -125,7 +125,11 @@ impl Vars {
                     definition.shown
                 ))
             })?;
-            let value = if field.is_scalar() { Value::Scalar(field.clone()) } else { Value::Collection };
+            let value = if field.is_scalar() {
+                Value::Scalar(field.clone())
+            } else {
+                Value::Collection
+            };
             values.insert(name.clone(), value);
         }
         Ok(values)
@@ -157,7 +161,12 @@ fn target(var: &Var) -> ResId {
 }
 
 fn shown(var: &Var) -> String {
-    format!("{{{} {} {{{}}}}}", var.name, target(var).gvk, var.fieldref.field_path)
+    format!(
+        "{{{} {} {{{}}}}}",
+        var.name,
+        target(var).gvk,
+        var.fieldref.field_path
+    )
 }
 
 /// All variables as kustomize shows them before it has looked into `apiVersion`.
@@ -176,14 +185,10 @@ pub(super) fn shown_as_written(vars: &[Var]) -> String {
     format!("[{}]", vars.join(" "))
 }
 
-fn positions_by_name(resources: &Resources, id: &ResId) -> Vec<usize> {
-    resources
-        .positions()
-        .filter(|position| {
-            let resource = resources.get(*position);
-            !resource.deleted && resource.any_id(|own| own.same_gvkn(id))
-        })
-        .collect()
+fn positions_by_name(resources: &mut Resources, id: &ResId) -> Vec<usize> {
+    let mut found = resources.named(&id.name);
+    found.retain(|position| resources.get(*position).any_id(|own| own.same_gvkn(id)));
+    found
 }
 
 /// `ports[0].name` as `ports.0.name`.
@@ -308,7 +313,11 @@ impl Replacer<'_> {
         let mut node = node.clone();
         let tag = node.resolved_tag();
         // Integers, booleans and floats keep their types, everything else is text.
-        let tag = if matches!(tag, "!!int" | "!!bool" | "!!float") { tag } else { "!!str" };
+        let tag = if matches!(tag, "!!int" | "!!bool" | "!!float") {
+            tag
+        } else {
+            "!!str"
+        };
         node.tag = Some(tag.to_owned());
         Some(node)
     }

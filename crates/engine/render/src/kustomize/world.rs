@@ -9,8 +9,8 @@ use super::BuildOptions;
 use super::config::{self, Config};
 use super::error::{Error, ErrorKind, Result};
 use super::limits::{MAX_READ_BYTES, MAX_RESOURCES, MAX_VISITED_FOLDERS};
-use super::schema::{Schema, Scope};
 use super::resid::Gvk;
+use super::schema::{Schema, Scope};
 use crate::inputs::{InputKind, Inputs};
 use crate::source::Source;
 
@@ -65,7 +65,11 @@ impl<'a> World<'a> {
     }
 
     pub(super) fn choose_schema(&self, schema: Schema) {
-        let schema = if self.built_in_used.get() { schema.beside_built_in() } else { schema };
+        let schema = if self.built_in_used.get() {
+            schema.beside_built_in()
+        } else {
+            schema
+        };
         // A second choice is ignored, as kustomize does; callers ask before.
         let _ = self.schema.set(schema);
     }
@@ -93,7 +97,9 @@ impl<'a> World<'a> {
         let bytes = self.bytes.get().saturating_add(content.len());
         self.bytes.set(bytes);
         if bytes > MAX_READ_BYTES {
-            return Err(too_large(format!("more than {MAX_READ_BYTES} bytes in the files")));
+            return Err(too_large(format!(
+                "more than {MAX_READ_BYTES} bytes in the files"
+            )));
         }
         let hash = Sha256::digest(content).into();
         self.inputs.borrow_mut().record(InputKind::File, path, hash);
@@ -109,7 +115,9 @@ impl<'a> World<'a> {
     pub(super) fn count_folder(&self) -> Result<()> {
         self.visited.set(self.visited.get() + 1);
         if self.visited.get() > MAX_VISITED_FOLDERS {
-            return Err(too_large(format!("more than {MAX_VISITED_FOLDERS} visits of folders")));
+            return Err(too_large(format!(
+                "more than {MAX_VISITED_FOLDERS} visits of folders"
+            )));
         }
         Ok(())
     }

@@ -8,5 +8,7 @@ mod helm_schema;
 mod helm_sort;
 mod helm_values;
 mod kustomize_build;
+mod kustomize_errors;
+mod kustomize_laws;
 mod kustomize_patches;
 mod kyaml_merge;
