@@ -22,15 +22,27 @@ fn cases() {
     let text = fs::read_to_string(folder.join("cases.json")).expect("the cases can be read");
     let rows: Vec<Value> = serde_json::from_str(&text).expect("the cases are JSON");
     let mut suite = Suite::new(NAME);
-    for row in rows.iter().filter(|row| VERBS.contains(&row["verb"].as_str().unwrap_or_default())) {
-        suite.case(row["name"].as_str().unwrap_or_default(), || check(row, &folder.join("work")));
+    for row in rows
+        .iter()
+        .filter(|row| VERBS.contains(&row["verb"].as_str().unwrap_or_default()))
+    {
+        suite.case(row["name"].as_str().unwrap_or_default(), || {
+            check(row, &folder.join("work"))
+        });
     }
     suite.finish();
 }
 
 fn check(row: &Value, work: &Path) -> Result<(), String> {
     let mut args = vec!["helm".to_owned()];
-    args.extend(row["args"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned));
+    args.extend(
+        row["args"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned),
+    );
     if let Some(version) = row["default_kube_version"].as_str()
         && args.len() > 2
     {
@@ -48,8 +60,14 @@ fn check(row: &Value, work: &Path) -> Result<(), String> {
     let Some(golden) = row["golden"].as_str() else {
         return Ok(());
     };
-    let golden = fs::read_to_string(work.join(golden)).map_err(|e| e.to_string())?.replace("\r\n", "\n");
-    let got = if row["origin"] == "golden" { out + &err } else { out };
+    let golden = fs::read_to_string(work.join(golden))
+        .map_err(|e| e.to_string())?
+        .replace("\r\n", "\n");
+    let got = if row["origin"] == "golden" {
+        out + &err
+    } else {
+        out
+    };
     same(&got, &golden)
 }
 
@@ -72,7 +90,10 @@ fn run(work: &Path, args: &[String]) -> (Exit, String, String) {
 /// Stderr without what is ours: warnings, and the code with place and hint behind an error.
 fn helms_own(err: &str) -> String {
     let own = err.find("error[DEP-").map_or(err, |at| &err[..at]);
-    own.lines().filter(|line| !line.starts_with("warning: ")).map(|line| format!("{line}\n")).collect()
+    own.lines()
+        .filter(|line| !line.starts_with("warning: "))
+        .map(|line| format!("{line}\n"))
+        .collect()
 }
 
 fn slashed(text: &str) -> String {
@@ -85,5 +106,10 @@ fn same(got: &str, want: &str) -> Result<(), String> {
     }
     let line = got.lines().zip(want.lines()).take_while(|(a, b)| a == b).count();
     let shown = |text: &str| text.lines().skip(line).take(6).collect::<Vec<_>>().join("\n");
-    Err(format!("differs from line {}\n--- got\n{}\n--- want\n{}", line + 1, shown(got), shown(want)))
+    Err(format!(
+        "differs from line {}\n--- got\n{}\n--- want\n{}",
+        line + 1,
+        shown(got),
+        shown(want)
+    ))
 }

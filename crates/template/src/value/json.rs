@@ -215,13 +215,23 @@ fn tree(value: &Value, depth: usize) -> Result<serde_json::Value, JsonError> {
 }
 
 fn number(value: f64) -> Result<serde_json::Value, JsonError> {
+    const EXACT_END: f64 = 9_007_199_254_740_992.0;
     const INT_END: f64 = 9_223_372_036_854_775_808.0;
     const UINT_END: f64 = 18_446_744_073_709_551_616.0;
-    if value.trunc() == value && (-INT_END..INT_END).contains(&value) {
+    if value.trunc() == value && (-EXACT_END..EXACT_END).contains(&value) {
         return Ok((value as i64).into());
     }
-    if value.trunc() == value && (0.0..UINT_END).contains(&value) {
-        return Ok((value as u64).into());
+    // Beyond that, the text has the shortest digits that read back as the same float, then zeros.
+    if value.trunc() == value && (-INT_END..UINT_END).contains(&value) {
+        let text = format!("{value}");
+        if let Some(number) = text
+            .parse::<i64>()
+            .ok()
+            .map(Into::into)
+            .or_else(|| text.parse::<u64>().ok().map(Into::into))
+        {
+            return Ok(number);
+        }
     }
     match serde_json::Number::from_f64(value) {
         Some(number) => Ok(number.into()),

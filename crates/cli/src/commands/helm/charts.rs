@@ -4,6 +4,7 @@ use std::io::Read;
 
 use deploy_model::{Code, Diagnostic};
 use deploy_render::helm::chart::Chart;
+use deploy_render::helm::compat::Compat;
 use deploy_render::helm::load::{self, LoadError};
 use deploy_render::helm::show;
 use deploy_render::helm::values::ValueOptions;
@@ -20,7 +21,10 @@ use crate::{Context, Failure};
 pub fn locate(context: &mut Context, line: &Line, name: &str) -> Result<String, Failure> {
     let name = name.trim();
     for feature in ["repo", "verify"] {
-        if line.text(feature).is_some_and(|value| !value.is_empty() && value != "false") {
+        if line
+            .text(feature)
+            .is_some_and(|value| !value.is_empty() && value != "false")
+        {
             return said(refused(context, &format!("--{feature}")));
         }
     }
@@ -29,7 +33,11 @@ pub fn locate(context: &mut Context, line: &Line, name: &str) -> Result<String, 
         return Ok(path);
     }
     let missing = |context: &mut Context, text: String| {
-        said(failed(context, &text, Diagnostic::new(Code::HelmChartMissing).with("path", name)))
+        said(failed(
+            context,
+            &text,
+            Diagnostic::new(Code::HelmChartMissing).with("path", name),
+        ))
     };
     if name.starts_with(['/', '.']) {
         return missing(context, format!("path {name:?} not found"));
@@ -47,7 +55,11 @@ pub fn locate(context: &mut Context, line: &Line, name: &str) -> Result<String, 
 }
 
 /// Loads the chart at an absolute path, to render it.
-pub fn load(context: &mut Context, path: &str) -> Result<Chart, Failure> {
+pub fn load(context: &mut Context, path: &str, compat: Compat) -> Result<Chart, Failure> {
+    if compat == Compat::V3 {
+        // Helm 3 does not look at the API version.
+        return load_to_show(context, path, compat);
+    }
     let (source, mut inputs) = (context.source(), Inputs::default());
     let loaded = match load::from_source(&source, path, &mut inputs) {
         // Helm looks for other faults first.
@@ -56,19 +68,28 @@ pub fn load(context: &mut Context, path: &str) -> Result<Chart, Failure> {
         }
         loaded => loaded,
     };
-    or_explained(context, path, loaded)
+    or_explained(context, path, compat, loaded)
 }
 
 /// Loads the chart at an absolute path, to look at it.
-pub fn load_to_show(context: &mut Context, path: &str) -> Result<Chart, Failure> {
+pub fn load_to_show(context: &mut Context, path: &str, compat: Compat) -> Result<Chart, Failure> {
     let loaded = show::load(&context.source(), path, &mut Inputs::default());
-    or_explained(context, path, loaded)
+    or_explained(context, path, compat, loaded)
 }
 
-fn or_explained(context: &mut Context, path: &str, loaded: Result<Chart, LoadError>) -> Result<Chart, Failure> {
+fn or_explained(
+    context: &mut Context,
+    path: &str,
+    compat: Compat,
+    loaded: Result<Chart, LoadError>,
+) -> Result<Chart, Failure> {
     loaded.or_else(|error| {
         let diagnostic = Diagnostic::new(Code::HelmChartInvalid).with("path", context.shown(path));
-        said(failed(context, &error.to_string(), diagnostic))
+        said(failed(
+            context,
+            &show::load_error_text(&error, compat),
+            diagnostic,
+        ))
     })
 }
 
@@ -98,7 +119,9 @@ fn read(context: &mut Context, name: &str) -> Result<Vec<u8>, String> {
         let mut bytes = Vec::new();
         let limited = context.stdin.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes);
         return match limited {
-            Ok(_) if bytes.len() as u64 > MAX_FILE_BYTES => Err(format!("stdin is larger than {MAX_FILE_BYTES} bytes")),
+            Ok(_) if bytes.len() as u64 > MAX_FILE_BYTES => {
+                Err(format!("stdin is larger than {MAX_FILE_BYTES} bytes"))
+            }
             Ok(_) => Ok(bytes),
             Err(error) => Err(format!("read /dev/stdin: {error}")),
         };
@@ -106,10 +129,13 @@ fn read(context: &mut Context, name: &str) -> Result<Vec<u8>, String> {
     if name.starts_with("http://") || name.starts_with("https://") {
         return Err(format!("{name}: deploy helm reads values from files only"));
     }
-    context.source().read(&context.absolute(name)).map_err(|error| match error {
-        SourceError::NotFound { .. } => format!("open {name}: no such file or directory"),
-        SourceError::Unreadable { cause, .. } => format!("read {name}: {cause}"),
-    })
+    context
+        .source()
+        .read(&context.absolute(name))
+        .map_err(|error| match error {
+            SourceError::NotFound { .. } => format!("open {name}: no such file or directory"),
+            SourceError::Unreadable { cause, .. } => format!("read {name}: {cause}"),
+        })
 }
 
 /// Turns what ended a verb into the failure that it is.

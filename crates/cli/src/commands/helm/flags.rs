@@ -26,24 +26,43 @@ pub enum Kind {
 }
 
 pub const fn switch(name: &'static str) -> Flag {
-    Flag { name, short: None, kind: Kind::Switch }
+    Flag {
+        name,
+        short: None,
+        kind: Kind::Switch,
+    }
 }
 
 pub const fn text(name: &'static str) -> Flag {
-    Flag { name, short: None, kind: Kind::Text }
+    Flag {
+        name,
+        short: None,
+        kind: Kind::Text,
+    }
 }
 
 pub const fn texts(name: &'static str) -> Flag {
-    Flag { name, short: None, kind: Kind::Texts }
+    Flag {
+        name,
+        short: None,
+        kind: Kind::Texts,
+    }
 }
 
 pub const fn list(name: &'static str) -> Flag {
-    Flag { name, short: None, kind: Kind::List }
+    Flag {
+        name,
+        short: None,
+        kind: Kind::List,
+    }
 }
 
 impl Flag {
     pub const fn short(self, short: char) -> Flag {
-        Flag { short: Some(short), ..self }
+        Flag {
+            short: Some(short),
+            ..self
+        }
     }
 }
 
@@ -167,7 +186,10 @@ impl Line {
             (Some(value), _) => value,
             (None, Kind::Switch) => "true".to_owned(),
             (None, Kind::Optional(default)) => default.to_owned(),
-            (None, _) => rest.next().cloned().ok_or_else(|| format!("flag needs an argument: {whole}"))?,
+            (None, _) => rest
+                .next()
+                .cloned()
+                .ok_or_else(|| format!("flag needs an argument: {whole}"))?,
         };
         self.set(flag, &value)
     }
@@ -219,7 +241,11 @@ impl Line {
                 let on = match value {
                     "1" | "t" | "T" | "TRUE" | "true" | "True" => "true",
                     "0" | "f" | "F" | "FALSE" | "false" | "False" => "false",
-                    _ => return Err(refused(format!("strconv.ParseBool: parsing {value:?}: invalid syntax"))),
+                    _ => {
+                        return Err(refused(format!(
+                            "strconv.ParseBool: parsing {value:?}: invalid syntax"
+                        )));
+                    }
                 };
                 given.push(on.to_owned());
             }
@@ -248,7 +274,9 @@ fn csv(record: &str) -> Result<Vec<String>, String> {
             let (field, after) = rest.split_at(end);
             if let Some(quote) = field.find('"') {
                 let at = column + quote + 1;
-                return Err(format!("parse error on line 1, column {at}: bare \" in non-quoted field"));
+                return Err(format!(
+                    "parse error on line 1, column {at}: bare \" in non-quoted field"
+                ));
             }
             fields.push(field.to_owned());
             match after.strip_prefix(',') {
@@ -262,7 +290,9 @@ fn csv(record: &str) -> Result<Vec<String>, String> {
         let after = loop {
             let Some(end) = inside.find('"') else {
                 let at = record.len() + 1;
-                return Err(format!("parse error on line 1, column {at}: extraneous or missing \" in quoted-field"));
+                return Err(format!(
+                    "parse error on line 1, column {at}: extraneous or missing \" in quoted-field"
+                ));
             };
             field.push_str(&inside[..end]);
             inside = &inside[end + 1..];
@@ -292,7 +322,11 @@ mod tests {
     const KNOWN: Tables = &[GLOBAL, VALUES, OTHERS];
     const OTHERS: &[Flag] = &[
         switch("generate-name").short('g'),
-        Flag { name: "dry-run", short: None, kind: Kind::Optional("unset") },
+        Flag {
+            name: "dry-run",
+            short: None,
+            kind: Kind::Optional("unset"),
+        },
     ];
 
     fn parse(args: &[&str]) -> Result<Line, String> {
@@ -302,7 +336,20 @@ mod tests {
 
     #[test]
     fn reads_as_pflag_does() {
-        let args = ["a", "-f", "x,y", "--set=k=v", "-nprod", "b", "-f=z", "--debug=false", "-g", "--dry-run", "--", "-c"];
+        let args = [
+            "a",
+            "-f",
+            "x,y",
+            "--set=k=v",
+            "-nprod",
+            "b",
+            "-f=z",
+            "--debug=false",
+            "-g",
+            "--dry-run",
+            "--",
+            "-c",
+        ];
         let line = parse(&args).expect("a command line");
         assert_eq!(line.arguments, ["a", "b", "-c"]);
         assert_eq!(line.texts("values"), ["x", "y", "z"]);
@@ -336,7 +383,10 @@ mod tests {
 
     #[test]
     fn lists_are_csv() {
-        assert_eq!(csv("a,\"b,c\",\"d\"\"e\","), Ok(vec!["a".into(), "b,c".into(), "d\"e".into(), String::new()]));
+        assert_eq!(
+            csv("a,\"b,c\",\"d\"\"e\","),
+            Ok(vec!["a".into(), "b,c".into(), "d\"e".into(), String::new()])
+        );
         assert!(csv("\"a").is_err() && csv("\"a\"b").is_err());
         assert_eq!(csv(""), Ok(Vec::new()));
     }

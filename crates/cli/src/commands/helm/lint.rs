@@ -32,7 +32,13 @@ pub fn run(context: &mut Context, line: &Line, compat: Compat) -> Outcome {
     let mut paths = line.arguments.clone();
     if line.is_on("with-subcharts") {
         for path in &line.arguments {
-            add_subcharts(&context.source(), context, &format!("{}/charts", clean(path)), 0, &mut paths);
+            add_subcharts(
+                &context.source(),
+                context,
+                &format!("{}/charts", clean(path)),
+                0,
+                &mut paths,
+            );
         }
     }
     let request = LintRequest {
@@ -43,7 +49,11 @@ pub fn run(context: &mut Context, line: &Line, compat: Compat) -> Outcome {
         compat,
     };
     let quiet = line.is_on("quiet");
-    let lowest = if line.is_on("strict") { Severity::Warning } else { Severity::Error };
+    let lowest = if line.is_on("strict") {
+        Severity::Warning
+    } else {
+        Severity::Error
+    };
     let (mut failures, mut noticed) = (0, 0);
     for path in &paths {
         let findings = lint_one(context, path, &request);
@@ -86,7 +96,9 @@ fn lint_one(context: &mut Context, path: &str, request: &LintRequest) -> Result<
     let absolute = context.absolute(path);
     let report = if path.ends_with(".tgz") || path.ends_with(".tar.gz") {
         let bytes = context.source().read(&absolute).map_err(|error| match error {
-            SourceError::NotFound { .. } => format!("unable to open tarball: open {path}: no such file or directory"),
+            SourceError::NotFound { .. } => {
+                format!("unable to open tarball: open {path}: no such file or directory")
+            }
             SourceError::Unreadable { cause, .. } => format!("unable to open tarball: open {path}: {cause}"),
         })?;
         let (source, folder) = unpacked(&bytes)?;
@@ -96,14 +108,24 @@ fn lint_one(context: &mut Context, path: &str, request: &LintRequest) -> Result<
         match context.source().kind(&context.absolute(&chart_yaml)) {
             Ok(Some(_)) => {}
             Ok(None) => {
+                let reason = match context.source().kind(&absolute) {
+                    Ok(Some(EntryKind::File)) => "not a directory",
+                    _ => "no such file or directory",
+                };
                 return Err(format!(
-                    "unable to check Chart.yaml file in chart: stat {}: no such file or directory",
+                    "unable to check Chart.yaml file in chart: stat {}: {reason}",
                     chart_yaml.strip_prefix("./").unwrap_or(&chart_yaml)
                 ));
             }
             Err(error) => return Err(format!("unable to check Chart.yaml file in chart: stat {error}")),
         }
-        lint::lint(&context.source(), &absolute, &absolute, request, &mut context.host())
+        lint::lint(
+            &context.source(),
+            &absolute,
+            &absolute,
+            request,
+            &mut context.host(),
+        )
     };
     for warning in &report.warnings {
         context.printer.warn(warning);
@@ -137,7 +159,13 @@ fn unpacked(bytes: &[u8]) -> Result<(MemorySource, String), String> {
 const MAX_DEPTH: usize = 40;
 
 /// Charts below a folder, in the order of a walk: folders with a `Chart.yaml`, and archives.
-fn add_subcharts(source: &dyn Source, context: &Context, folder: &str, depth: usize, paths: &mut Vec<String>) {
+fn add_subcharts(
+    source: &dyn Source,
+    context: &Context,
+    folder: &str,
+    depth: usize,
+    paths: &mut Vec<String>,
+) {
     if depth > MAX_DEPTH {
         return;
     }

@@ -35,15 +35,51 @@ const VERBS: &[Verb] = &[
         arguments: (1, None),
         run: template::run,
     },
-    Verb { name: "lint", usage: "PATH", flags: lint::FLAGS, arguments: (1, None), run: lint::run },
+    Verb {
+        name: "lint",
+        usage: "PATH",
+        flags: lint::FLAGS,
+        arguments: (1, None),
+        run: lint::run,
+    },
 ];
 
 const SHOW: &[Verb] = &[
-    Verb { name: "all", usage: "[CHART]", flags: show::FLAGS, arguments: (1, Some(1)), run: show::all },
-    Verb { name: "chart", usage: "[CHART]", flags: show::FLAGS, arguments: (1, Some(1)), run: show::chart },
-    Verb { name: "crds", usage: "[CHART]", flags: show::FLAGS, arguments: (1, Some(1)), run: show::crds },
-    Verb { name: "readme", usage: "[CHART]", flags: show::FLAGS, arguments: (1, Some(1)), run: show::readme },
-    Verb { name: "values", usage: "[CHART]", flags: show::VALUES_FLAGS, arguments: (1, Some(1)), run: show::values },
+    Verb {
+        name: "all",
+        usage: "[CHART]",
+        flags: show::FLAGS,
+        arguments: (1, Some(1)),
+        run: show::all,
+    },
+    Verb {
+        name: "chart",
+        usage: "[CHART]",
+        flags: show::FLAGS,
+        arguments: (1, Some(1)),
+        run: show::chart,
+    },
+    Verb {
+        name: "crds",
+        usage: "[CHART]",
+        flags: show::FLAGS,
+        arguments: (1, Some(1)),
+        run: show::crds,
+    },
+    Verb {
+        name: "readme",
+        usage: "[CHART]",
+        flags: show::FLAGS,
+        arguments: (1, Some(1)),
+        run: show::readme,
+    },
+    Verb {
+        name: "values",
+        usage: "[CHART]",
+        flags: show::VALUES_FLAGS,
+        arguments: (1, Some(1)),
+        run: show::values,
+    },
 ];
 
 /// The part of the command tree below `deploy helm`. Flags are read by [`flags`], as helm reads them.
@@ -111,7 +147,10 @@ fn run_verb(context: &mut Context, verbs: &[Verb], path: &[&str], arguments: &Ar
         Some("v3") => Compat::V3,
         Some("v4") => Compat::V4,
         Some(other) => {
-            return usage_error(context, format!("invalid helm-compat value ({other:?}). Must be \"v3\" or \"v4\""));
+            return usage_error(
+                context,
+                format!("invalid helm-compat value ({other:?}). Must be \"v3\" or \"v4\""),
+            );
         }
         None => match context.settings.helm_compat() {
             HelmCompat::V3 => Compat::V3,
@@ -130,7 +169,10 @@ fn wrong_count(verb: &Verb, path: &str, count: usize) -> Option<String> {
         None if count < least => format!("requires at least {least} {}", plural(least)),
         _ => return None,
     };
-    Some(format!("\"helm {path}\" {wanted}\n\nUsage:  helm {path} {} [flags]", verb.usage))
+    Some(format!(
+        "\"helm {path}\" {wanted}\n\nUsage:  helm {path} {} [flags]",
+        verb.usage
+    ))
 }
 
 fn show_help(context: &mut Context, path: &str) -> Outcome {
@@ -168,5 +210,9 @@ fn failed_at(context: &mut Context, text: &str, diagnostic: Diagnostic, place: O
 /// Something of helm that this renderer leaves out on purpose.
 fn refused(context: &mut Context, feature: &str) -> Outcome {
     let diagnostic = Diagnostic::new(Code::HelmUnsupported).with("feature", feature);
-    failed(context, &format!("{feature} is not supported by deploy helm"), diagnostic)
+    failed(
+        context,
+        &format!("{feature} is not supported by deploy helm"),
+        diagnostic,
+    )
 }

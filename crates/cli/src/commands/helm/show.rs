@@ -36,7 +36,7 @@ pub fn crds(context: &mut Context, line: &Line, compat: Compat) -> Outcome {
 fn show(context: &mut Context, line: &Line, compat: Compat, part: Part) -> Outcome {
     let name = line.arguments.first().map_or("", String::as_str);
     let path = charts::locate(context, line, name)?;
-    let chart = charts::load_to_show(context, &path)?;
+    let chart = charts::load_to_show(context, &path, compat)?;
     match show::show(&chart, part, line.text("jsonpath"), compat) {
         Ok(text) => {
             context.printer.data(text)?;

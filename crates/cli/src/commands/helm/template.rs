@@ -33,7 +33,11 @@ const OWN: &[Flag] = &[
     switch("render-subchart-notes"),
     switch("hide-notes"),
     switch("validate"),
-    Flag { name: "dry-run", short: None, kind: Kind::Optional("unset") },
+    Flag {
+        name: "dry-run",
+        short: None,
+        kind: Kind::Optional("unset"),
+    },
     text("post-renderer"),
     texts("post-renderer-args"),
     switch("dependency-update"),
@@ -46,7 +50,11 @@ const OWN: &[Flag] = &[
     switch("server-side"),
     switch("replace"),
     text("timeout"),
-    Flag { name: "wait", short: None, kind: Kind::Optional("watcher") },
+    Flag {
+        name: "wait",
+        short: None,
+        kind: Kind::Optional("watcher"),
+    },
     switch("wait-for-jobs"),
     text("description"),
     switch("disable-openapi-validation"),
@@ -62,7 +70,8 @@ pub fn run(context: &mut Context, line: &Line, compat: Compat) -> Outcome {
         Err(text) => return usage(context, &text),
     };
     if let Some(feature) = ["post-renderer", "dependency-update"].into_iter().find(|name| {
-        line.text(name).is_some_and(|value| !value.is_empty() && value != "false")
+        line.text(name)
+            .is_some_and(|value| !value.is_empty() && value != "false")
     }) {
         return refused(context, &format!("--{feature}"));
     }
@@ -77,7 +86,7 @@ pub fn run(context: &mut Context, line: &Line, compat: Compat) -> Outcome {
     };
     let path = charts::locate(context, line, &chart_argument)?;
     let values = charts::values(context, line, &chart_argument)?;
-    let chart = charts::load(context, &path)?;
+    let chart = charts::load(context, &path, compat)?;
     let request = TemplateRequest {
         release_name: name,
         namespace: namespace(context, line),
@@ -130,10 +139,12 @@ fn dry_run(line: &Line) -> Result<bool, String> {
     match value {
         "client" | "unset" | "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(false),
         "server" => Ok(true),
-        "none" | "0" | "f" | "F" | "FALSE" | "false" | "False" => {
-            Err(format!("invalid dry-run value ({value:?}). Must be \"server\" or \"client\""))
-        }
-        _ => Err(format!("invalid dry-run value ({value:?}). Must be \"none\", \"server\", or \"client\"")),
+        "none" | "0" | "f" | "F" | "FALSE" | "false" | "False" => Err(format!(
+            "invalid dry-run value ({value:?}). Must be \"server\" or \"client\""
+        )),
+        _ => Err(format!(
+            "invalid dry-run value ({value:?}). Must be \"none\", \"server\", or \"client\""
+        )),
     }
 }
 
@@ -150,10 +161,14 @@ fn name_and_chart(context: &Context, line: &Line) -> Result<(String, String), St
             Ok((name.clone(), chart.clone()))
         }
         [chart] if name_template.is_empty() => Ok(("release-name".to_owned(), chart.clone())),
-        [chart] => Ok((template::name_from_template(name_template, &mut context.host())?, chart.clone())),
-        [_, _, more @ ..] => {
-            Err(format!("expected at most two arguments, unexpected arguments: {}", more.join(", ")))
-        }
+        [chart] => Ok((
+            template::name_from_template(name_template, &mut context.host())?,
+            chart.clone(),
+        )),
+        [_, _, more @ ..] => Err(format!(
+            "expected at most two arguments, unexpected arguments: {}",
+            more.join(", ")
+        )),
         [] => Err("expected a chart".to_owned()),
     }
 }
@@ -212,7 +227,11 @@ fn write_files(
         let shown = format!("{folder}/{path}");
         let target = context.absolute(&shown);
         // Helm adds a hook to a file that is there, even one of an earlier run; others only to what this run wrote.
-        let append = if is_hook { Path::new(&target).exists() } else { !written.insert(shown.clone()) };
+        let append = if is_hook {
+            Path::new(&target).exists()
+        } else {
+            !written.insert(shown.clone())
+        };
         if let Err(error) = write_file(Path::new(&target), &template::document(path, text), append) {
             let diagnostic = Diagnostic::new(Code::OutputFailed);
             return charts::said(failed(context, &format!("open {shown}: {error}"), diagnostic));
@@ -231,11 +250,23 @@ fn write_file(path: &Path, text: &str, append: bool) -> std::io::Result<()> {
     options.open(path)?.write_all(text.as_bytes())
 }
 
-fn explain(context: &mut Context, line: &Line, compat: Compat, chart: &str, error: &TemplateError) -> Outcome {
+fn explain(
+    context: &mut Context,
+    line: &Line,
+    compat: Compat,
+    chart: &str,
+    error: &TemplateError,
+) -> Outcome {
     let mut text = error.to_string();
     if error.while_rendering() {
         if line.is_on("debug") {
-            context.printer.data(error.debug_output())?;
+            let output = error.debug_output();
+            let patterns = line.texts("show-only");
+            if patterns.is_empty() {
+                context.printer.data(output)?;
+            } else if let Ok(selected) = template::show_only(&output, &patterns, compat) {
+                context.printer.data(selected)?;
+            }
         } else {
             text.push_str("\n\nUse --debug flag to render out invalid YAML");
         }
@@ -250,6 +281,10 @@ fn explain(context: &mut Context, line: &Line, compat: Compat, chart: &str, erro
         TemplateError::Template(_) => Code::HelmTemplateFailed,
         TemplateError::Output { .. } => Code::HelmOutputInvalid,
     };
-    let _ = compat;
-    failed_at(context, &text, Diagnostic::new(code).with("path", chart), error.place())
+    failed_at(
+        context,
+        &text,
+        Diagnostic::new(code).with("path", chart),
+        error.place(),
+    )
 }

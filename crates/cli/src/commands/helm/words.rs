@@ -131,8 +131,16 @@ Flags are those of helm:
 ];
 
 static SHOW: [CommandText; 2] = [
-    CommandText { about: "Show what is in a chart", long: "", examples: "deploy helm show all ./chart" },
-    CommandText { about: "查看 chart 的内容", long: "", examples: "deploy helm show all ./chart" },
+    CommandText {
+        about: "Show what is in a chart",
+        long: "",
+        examples: "deploy helm show all ./chart",
+    },
+    CommandText {
+        about: "查看 chart 的内容",
+        long: "",
+        examples: "deploy helm show all ./chart",
+    },
 ];
 
 static SHOW_ALL: [CommandText; 2] = [
@@ -149,18 +157,42 @@ static SHOW_ALL: [CommandText; 2] = [
 ];
 
 static SHOW_CHART: [CommandText; 2] = [
-    CommandText { about: "The definition (Chart.yaml)", long: "", examples: "deploy helm show chart ./chart" },
-    CommandText { about: "定义（Chart.yaml）", long: "", examples: "deploy helm show chart ./chart" },
+    CommandText {
+        about: "The definition (Chart.yaml)",
+        long: "",
+        examples: "deploy helm show chart ./chart",
+    },
+    CommandText {
+        about: "定义（Chart.yaml）",
+        long: "",
+        examples: "deploy helm show chart ./chart",
+    },
 ];
 
 static SHOW_CRDS: [CommandText; 2] = [
-    CommandText { about: "The files of crds/", long: "", examples: "deploy helm show crds ./chart" },
-    CommandText { about: "crds/ 中的文件", long: "", examples: "deploy helm show crds ./chart" },
+    CommandText {
+        about: "The files of crds/",
+        long: "",
+        examples: "deploy helm show crds ./chart",
+    },
+    CommandText {
+        about: "crds/ 中的文件",
+        long: "",
+        examples: "deploy helm show crds ./chart",
+    },
 ];
 
 static SHOW_README: [CommandText; 2] = [
-    CommandText { about: "The README", long: "", examples: "deploy helm show readme ./chart" },
-    CommandText { about: "README 文件", long: "", examples: "deploy helm show readme ./chart" },
+    CommandText {
+        about: "The README",
+        long: "",
+        examples: "deploy helm show readme ./chart",
+    },
+    CommandText {
+        about: "README 文件",
+        long: "",
+        examples: "deploy helm show readme ./chart",
+    },
 ];
 
 static SHOW_VALUES: [CommandText; 2] = [

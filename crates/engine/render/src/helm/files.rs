@@ -3,8 +3,9 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use deploy_template::func::{FuncError, Host};
+use deploy_template::func::{FuncError, Host, Param, Signature};
 use deploy_template::value::{ElemType, Map, Object, Value};
 use serde_json::Value as Json;
 
@@ -15,7 +16,7 @@ use super::sort::base;
 
 /// A map from path to content, with helm's methods.
 pub struct Files {
-    files: BTreeMap<String, Rc<[u8]>>,
+    files: BTreeMap<String, Arc<[u8]>>,
 }
 
 impl Files {
@@ -24,13 +25,13 @@ impl Files {
         Files {
             files: files
                 .iter()
-                .map(|file| (file.name.clone(), Rc::from(&file.data[..])))
+                .map(|file| (file.name.clone(), Arc::clone(&file.data)))
                 .collect(),
         }
     }
 
     fn content(&self, path: &str) -> &[u8] {
-        self.files.get(path).map_or(&[], |data| data)
+        self.files.get(path).map_or(&[], |data| &data[..])
     }
 
     /// A pattern that cannot be understood matches every file.
@@ -83,7 +84,19 @@ impl Object for Files {
     }
 
     fn field(&self, name: &str) -> Option<Value> {
-        self.files.get(name).map(|data| Value::Bytes(data.clone()))
+        self.files.get(name).map(|data| Value::Bytes(Rc::from(&data[..])))
+    }
+
+    fn method(&self, name: &str) -> Option<Signature> {
+        let params: &'static [Param] = match name {
+            "Get" | "GetBytes" | "Glob" | "Lines" => &[Param::String],
+            "AsConfig" | "AsSecrets" => &[],
+            _ => return None,
+        };
+        Some(Signature {
+            params,
+            variadic: None,
+        })
     }
 
     fn call(&self, name: &str, args: &[Value], _: &mut dyn Host) -> Option<Result<Value, FuncError>> {
@@ -107,7 +120,7 @@ impl Object for Files {
         let entries = self
             .files
             .iter()
-            .map(|(path, data)| (path.as_str().into(), Value::Bytes(data.clone())))
+            .map(|(path, data)| (path.as_str().into(), Value::Bytes(Rc::from(&data[..]))))
             .collect();
         Some(Map::typed(ElemType::Bytes, Some("engine.files"), entries))
     }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use deploy_yaml::Dialect;
 use serde_json::{Map, Value};
 
+use super::compat::Compat;
+
 /// `apiVersion`, `kind`, and of `metadata` the name and the annotations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -40,13 +42,13 @@ pub enum HeadError {
 
 impl Head {
     /// Reads the first document of a text.
-    pub fn read(document: &[u8]) -> Result<Head, HeadError> {
+    pub fn read(document: &[u8], compat: Compat) -> Result<Head, HeadError> {
         let json = deploy_yaml::to_json(document, Dialect::GoYaml11).map_err(|e| HeadError::Syntax {
             message: e.to_string(),
             line: e.position.line,
             limit: e.is_limit(),
         })?;
-        Head::from_json(json)
+        Head::from_json(json, compat)
     }
 
     /// The value of an annotation.
@@ -54,12 +56,18 @@ impl Head {
         self.annotations.get(name).map(String::as_str)
     }
 
-    fn from_json(json: Value) -> Result<Head, HeadError> {
+    fn from_json(json: Value, compat: Compat) -> Result<Head, HeadError> {
         let mut head = Head::default();
         let fields = match json {
             Value::Null => return Ok(head),
             Value::Object(fields) => fields,
-            other => return Err(wrong(&other, "Go value of type util.SimpleHead")),
+            other => {
+                let target = match compat {
+                    Compat::V4 => "Go value of type util.SimpleHead",
+                    Compat::V3 => "Go value of type releaseutil.SimpleHead",
+                };
+                return Err(wrong(&other, target));
+            }
         };
         for (key, value) in fields {
             if key.eq_ignore_ascii_case("apiVersion") {

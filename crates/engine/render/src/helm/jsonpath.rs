@@ -15,7 +15,10 @@ pub struct JsonPathError {
 
 /// What a template selects, as kubectl prints it; nothing where a key is missing.
 pub fn print(path: &str, values: &Map<String, Value>) -> Result<String, JsonPathError> {
-    let refused = |reason: String| JsonPathError { path: path.to_owned(), reason };
+    let refused = |reason: String| JsonPathError {
+        path: path.to_owned(),
+        reason,
+    };
     let parts = Parser::new(path).template().map_err(refused)?;
     let root = Value::Object(values.clone());
     let mut out = String::new();
@@ -44,9 +47,18 @@ enum Step {
     Field(String),
     Wildcard,
     Recursive,
-    Slice { from: Option<i64>, to: Option<i64>, derived: bool, step: Option<i64> },
+    Slice {
+        from: Option<i64>,
+        to: Option<i64>,
+        derived: bool,
+        step: Option<i64>,
+    },
     Union(Vec<Vec<Step>>),
-    Filter { left: Vec<Step>, operator: String, right: Vec<Step> },
+    Filter {
+        left: Vec<Step>,
+        operator: String,
+        right: Vec<Step>,
+    },
 }
 
 fn run(parts: &[Part], data: &Value, out: &mut String) -> Option<()> {
@@ -75,8 +87,13 @@ fn shown(value: &Value) -> String {
         Value::Null => "null".to_owned(),
         Value::String(text) => text.clone(),
         Value::Array(_) | Value::Object(_) => {
-            let style = JsonStyle { escape_html: true, pretty: false };
-            GoValue::from_json_integers(value).to_json_text(style).unwrap_or_default()
+            let style = JsonStyle {
+                escape_html: true,
+                pretty: false,
+            };
+            GoValue::from_json_integers(value)
+                .to_json_text(style)
+                .unwrap_or_default()
         }
         other => {
             let go = GoValue::from_json_integers(other);
@@ -96,7 +113,10 @@ fn apply(step: &Step, values: Vec<Value>) -> Option<Vec<Value>> {
             if values.is_empty() {
                 return Some(values);
             }
-            let found: Vec<Value> = values.iter().filter_map(|value| value.get(name.as_str()).cloned()).collect();
+            let found: Vec<Value> = values
+                .iter()
+                .filter_map(|value| value.get(name.as_str()).cloned())
+                .collect();
             (!found.is_empty()).then_some(found)
         }
         Step::Wildcard => Some(values.iter().flat_map(children).collect()),
@@ -105,7 +125,12 @@ fn apply(step: &Step, values: Vec<Value>) -> Option<Vec<Value>> {
             values.iter().for_each(|value| descend(value, &mut found));
             Some(found)
         }
-        Step::Slice { from, to, derived, step } => {
+        Step::Slice {
+            from,
+            to,
+            derived,
+            step,
+        } => {
             let mut found = Vec::new();
             for value in values.iter().filter(|value| !value.is_null()) {
                 slice(value.as_array()?, (*from, *to, *derived, *step), &mut found)?;
@@ -119,7 +144,11 @@ fn apply(step: &Step, values: Vec<Value>) -> Option<Vec<Value>> {
             }
             Some(found)
         }
-        Step::Filter { left, operator, right } => {
+        Step::Filter {
+            left,
+            operator,
+            right,
+        } => {
             let mut found = Vec::new();
             for value in &values {
                 for item in value.as_array()? {
@@ -299,7 +328,9 @@ impl<'a> Parser<'a> {
                 '\r' | '\n' => return Err("unclosed action".to_owned()),
                 ' ' | '@' | '$' => self.rest = behind,
                 '[' => {
-                    let end = behind.find([']', '\n']).filter(|end| behind[*end..].starts_with(']'));
+                    let end = behind
+                        .find([']', '\n'])
+                        .filter(|end| behind[*end..].starts_with(']'));
                     let end = end.ok_or("unterminated array")?;
                     steps.extend(array(&behind[..end])?);
                     self.rest = &behind[end + 1..];
@@ -352,12 +383,18 @@ impl<'a> Parser<'a> {
             }
         }
         self.rest = &self.rest[end..];
-        if name == "*" { Step::Wildcard } else { Step::Field(name) }
+        if name == "*" {
+            Step::Wildcard
+        } else {
+            Step::Field(name)
+        }
     }
 
     fn number(&mut self) -> Parsed<Step> {
         let signed = self.rest.strip_prefix(['+', '-']).unwrap_or(self.rest);
-        let digits = signed.find(|c: char| c != '.' && !c.is_ascii_digit()).unwrap_or(signed.len());
+        let digits = signed
+            .find(|c: char| c != '.' && !c.is_ascii_digit())
+            .unwrap_or(signed.len());
         let (text, rest) = self.rest.split_at(self.rest.len() - signed.len() + digits);
         self.rest = rest;
         if let Ok(integer) = text.parse::<i64>() {
@@ -413,10 +450,16 @@ impl<'a> Parser<'a> {
         }
         let end = end.ok_or("unterminated filter")?;
         let text = &self.rest[..end];
-        self.rest = self.rest[end + 1..].strip_prefix(']').ok_or("unclosed array expect ]")?;
+        self.rest = self.rest[end + 1..]
+            .strip_prefix(']')
+            .ok_or("unclosed array expect ]")?;
         let is_operator = |c: char| "!<>=".contains(c);
         let Some(start) = text.find(is_operator).filter(|start| *start > 0) else {
-            return Ok(Step::Filter { left: self.inner(text)?, operator: "exists".to_owned(), right: Vec::new() });
+            return Ok(Step::Filter {
+                left: self.inner(text)?,
+                operator: "exists".to_owned(),
+                right: Vec::new(),
+            });
         };
         let behind = &text[start..];
         let length = behind.find(|c| !is_operator(c)).unwrap_or(behind.len());
@@ -432,20 +475,29 @@ impl<'a> Parser<'a> {
             return Err("nested too deep".to_owned());
         }
         let closed = format!("{text}}}");
-        let mut parser = Parser { rest: &closed, depth: self.depth + 1 };
+        let mut parser = Parser {
+            rest: &closed,
+            depth: self.depth + 1,
+        };
         Ok(parser.action()?.1)
     }
 }
 
 fn is_terminator(c: char) -> bool {
-    matches!(c, ' ' | '\t' | '\r' | '\n' | '.' | ',' | '[' | ']' | '$' | '@' | '{' | '}')
+    matches!(
+        c,
+        ' ' | '\t' | '\r' | '\n' | '.' | ',' | '[' | ']' | '$' | '@' | '{' | '}'
+    )
 }
 
 /// What stands between brackets: `*`, `'key'`, `1`, `1:5:2`, or several of them.
 fn array(text: &str) -> Parsed<Vec<Step>> {
     let text = if text == "*" { ":" } else { text };
     if text.contains(',') {
-        let alternatives = text.split(',').map(|part| array(part.trim_matches(' '))).collect::<Parsed<_>>()?;
+        let alternatives = text
+            .split(',')
+            .map(|part| array(part.trim_matches(' ')))
+            .collect::<Parsed<_>>()?;
         return Ok(vec![Step::Union(alternatives)]);
     }
     if let Some(key) = text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
@@ -459,7 +511,9 @@ fn array(text: &str) -> Parsed<Vec<Step>> {
         if text.is_empty() {
             return Ok(None);
         }
-        text.parse().map(Some).map_err(|_| format!("array index {text} is not a number"))
+        text.parse()
+            .map(Some)
+            .map_err(|_| format!("array index {text} is not a number"))
     };
     if text.is_empty() || !text.chars().all(|c| c == '-' || c == ':' || c.is_ascii_digit()) {
         return Err(format!("invalid array index {text}"));
@@ -468,12 +522,25 @@ fn array(text: &str) -> Parsed<Vec<Step>> {
     let step = match parts.as_slice() {
         [one] => {
             let from = number(one)?;
-            Step::Slice { from, to: from.map(|from| from + 1), derived: true, step: None }
+            Step::Slice {
+                from,
+                to: from.map(|from| from + 1),
+                derived: true,
+                step: None,
+            }
         }
-        [from, to] => Step::Slice { from: number(from)?, to: number(to)?, derived: false, step: None },
-        [from, to, step] => {
-            Step::Slice { from: number(from)?, to: number(to)?, derived: false, step: number(step)? }
-        }
+        [from, to] => Step::Slice {
+            from: number(from)?,
+            to: number(to)?,
+            derived: false,
+            step: None,
+        },
+        [from, to, step] => Step::Slice {
+            from: number(from)?,
+            to: number(to)?,
+            derived: false,
+            step: number(step)?,
+        },
         _ => return Err(format!("invalid array index {text}")),
     };
     Ok(vec![step])
@@ -518,7 +585,10 @@ mod tests {
             ("{end}", ""),
             ("plain", "plain"),
             ("{.x", "error parsing jsonpath {.x: unclosed action"),
-            ("{.hosts[x]}", "error parsing jsonpath {.hosts[x]}: invalid array index x"),
+            (
+                "{.hosts[x]}",
+                "error parsing jsonpath {.hosts[x]}: invalid array index x",
+            ),
         ] {
             assert_eq!(shown(path), expected, "{path}");
         }

@@ -36,15 +36,32 @@ pub fn load(source: &dyn Source, path: &str, inputs: &mut Inputs) -> Result<Char
     }
 }
 
+/// Why there is no chart, in the words of a version of helm.
+pub fn load_error_text(error: &LoadError, compat: Compat) -> String {
+    match (compat, error) {
+        (Compat::V3, LoadError::NoChartYaml { .. }) => LoadError::MissingChartYaml.to_string(),
+        // Helm 3 reads one document of values only, and says less.
+        (Compat::V3, error) => error.to_string().replace("cannot unmarshal yaml document: ", ""),
+        (Compat::V4, error) => error.to_string(),
+    }
+}
+
 /// The text of a part. `json_path` selects from the values where those are shown.
-pub fn show(chart: &Chart, part: Part, json_path: Option<&str>, compat: Compat) -> Result<Vec<u8>, JsonPathError> {
+pub fn show(
+    chart: &Chart,
+    part: Part,
+    json_path: Option<&str>,
+    compat: Compat,
+) -> Result<Vec<u8>, JsonPathError> {
     let mut out = Vec::new();
     let all = part == Part::All;
     if all || part == Part::Chart {
         out.extend(deploy_yaml::emit_sigs(&Value::Object(metadata_json(&chart.metadata))).bytes());
         out.push(b'\n');
     }
-    if all || part == Part::Values {
+    // Without a values.yaml there is nothing, not even a separator.
+    let has_values = chart.raw.iter().any(|file| file.name == VALUES_FILE);
+    if has_values && (all || part == Part::Values) {
         if all {
             out.extend(b"---\n");
         }
@@ -58,14 +75,14 @@ pub fn show(chart: &Chart, part: Part, json_path: Option<&str>, compat: Compat) 
             }
         }
     }
-    if all || part == Part::Readme {
-        if let Some(readme) = readme(chart) {
-            if all {
-                out.extend(b"---\n");
-            }
-            out.extend(&readme.data[..]);
-            out.push(b'\n');
+    if (all || part == Part::Readme)
+        && let Some(readme) = readme(chart)
+    {
+        if all {
+            out.extend(b"---\n");
         }
+        out.extend(&readme.data[..]);
+        out.push(b'\n');
     }
     if all || part == Part::Crds {
         for (i, (_, file)) in crds(chart).into_iter().enumerate() {
@@ -85,7 +102,11 @@ pub fn show(chart: &Chart, part: Part, json_path: Option<&str>, compat: Compat) 
 }
 
 fn readme(chart: &Chart) -> Option<&File> {
-    let is_readme = |file: &&File| README_NAMES.iter().any(|name| file.name.eq_ignore_ascii_case(name));
+    let is_readme = |file: &&File| {
+        README_NAMES
+            .iter()
+            .any(|name| file.name.eq_ignore_ascii_case(name))
+    };
     chart.files.iter().find(is_readme)
 }
 
@@ -99,16 +120,24 @@ pub fn crds(chart: &Chart) -> Vec<(String, &File)> {
 
 fn add_crds<'a>(chart: &'a Chart, path: String, found: &mut Vec<(String, &'a File)>) {
     let is_crd = |file: &&File| file.name.starts_with("crds/") && is_manifest(&file.name);
-    found.extend(chart.files.iter().filter(is_crd).map(|file| (format!("{path}/{}", file.name), file)));
+    found.extend(
+        chart
+            .files
+            .iter()
+            .filter(is_crd)
+            .map(|file| (format!("{path}/{}", file.name), file)),
+    );
     for child in &chart.dependencies {
         add_crds(child, format!("{path}/charts/{}", child.name()), found);
     }
 }
 
 fn is_manifest(name: &str) -> bool {
-    base(name)
-        .rsplit_once('.')
-        .is_some_and(|(_, extension)| ["yaml", "yml", "json"].iter().any(|e| extension.eq_ignore_ascii_case(e)))
+    base(name).rsplit_once('.').is_some_and(|(_, extension)| {
+        ["yaml", "yml", "json"]
+            .iter()
+            .any(|e| extension.eq_ignore_ascii_case(e))
+    })
 }
 
 /// `Chart.yaml` as helm writes it: fields that are empty are left out.
@@ -135,7 +164,10 @@ pub fn metadata_json(metadata: &Metadata) -> Map<String, Value> {
         fields.insert("deprecated".to_owned(), Value::Bool(true));
     }
     if !metadata.annotations.is_empty() {
-        let annotations = metadata.annotations.iter().map(|(k, v)| (k.clone(), Value::String(v.clone())));
+        let annotations = metadata
+            .annotations
+            .iter()
+            .map(|(k, v)| (k.clone(), Value::String(v.clone())));
         fields.insert("annotations".to_owned(), Value::Object(annotations.collect()));
     }
     if !metadata.maintainers.is_empty() {
@@ -159,7 +191,10 @@ pub fn metadata_json(metadata: &Metadata) -> Map<String, Value> {
 fn dependency_json(dependency: &Dependency) -> Value {
     let mut fields = Map::new();
     fields.insert("name".to_owned(), Value::String(dependency.name.clone()));
-    fields.insert("repository".to_owned(), Value::String(dependency.repository.clone()));
+    fields.insert(
+        "repository".to_owned(),
+        Value::String(dependency.repository.clone()),
+    );
     add_text(&mut fields, "version", &dependency.version);
     add_text(&mut fields, "condition", &dependency.condition);
     add_texts(&mut fields, "tags", &dependency.tags);
@@ -167,7 +202,10 @@ fn dependency_json(dependency: &Dependency) -> Value {
         fields.insert("enabled".to_owned(), Value::Bool(true));
     }
     if !dependency.import_values.is_empty() {
-        fields.insert("import-values".to_owned(), Value::Array(dependency.import_values.clone()));
+        fields.insert(
+            "import-values".to_owned(),
+            Value::Array(dependency.import_values.clone()),
+        );
     }
     add_text(&mut fields, "alias", &dependency.alias);
     Value::Object(fields)

@@ -106,7 +106,7 @@ pub fn sort_manifests(
             continue;
         }
         for document in split(text, compat) {
-            let head = match Head::read(document.as_bytes()) {
+            let head = match Head::read(document.as_bytes(), compat) {
                 Ok(head) => head,
                 Err(cause) => {
                     return Err(SortError {

@@ -18,8 +18,8 @@ use super::glob::Glob;
 use super::hooks::Hook;
 use super::quote::quoted;
 use super::schema::{self, SchemaError};
-use super::sort::{self, Manifest, SortError, install_order, sort_manifests};
 use super::show;
+use super::sort::{self, Manifest, SortError, install_order, sort_manifests};
 use crate::inputs::{InputKind, Inputs};
 
 /// What a render is asked for, beside the chart.
@@ -76,12 +76,10 @@ pub enum TemplateError {
         chart_type: String,
     },
     /// Charts that `Chart.yaml` names are not there.
-    #[error(
-        "an error occurred while checking for chart dependencies. You may need to run 'helm dependency build' to \
-         fetch missing dependencies: found in Chart.yaml, but missing in charts/ directory: {}",
-        missing.join(", ")
-    )]
+    #[error("{message}")]
     MissingDependencies {
+        /// helm's text.
+        message: String,
         /// Their names.
         missing: Vec<String>,
     },
@@ -170,7 +168,7 @@ pub fn template(
     host: &mut dyn Host,
 ) -> Result<Rendered, TemplateError> {
     let compat = request.compat;
-    check_installable(&chart)?;
+    check_installable(&chart, compat)?;
     check_release_name(&request.release_name, compat)?;
     let mut rendered = Rendered::default();
     if chart.metadata.deprecated {
@@ -184,12 +182,21 @@ pub fn template(
                 Compat::V4 => "chart dependencies processing failed: ",
                 Compat::V3 => "",
             };
-            return Err(TemplateError::Dependencies { message: format!("{prefix}{cause}"), cause });
+            return Err(TemplateError::Dependencies {
+                message: format!("{prefix}{cause}"),
+                cause,
+            });
         }
     }
 
     let capabilities = capabilities(request);
-    let values = coalesce::values(&chart, &request.values, Nulls::Coalesce, compat, &mut rendered.warnings)?;
+    let values = coalesce::values(
+        &chart,
+        &request.values,
+        Nulls::Coalesce,
+        compat,
+        &mut rendered.warnings,
+    )?;
     if !request.skip_schema_validation {
         schema::validate_chart(&chart, &values, &mut rendered.warnings)?;
     }
@@ -203,13 +210,22 @@ pub fn template(
         revision: 1,
     };
     record_inputs(request, &mut rendered.inputs);
-    let options = EngineOptions { compat, facts: request.facts.clone(), ..EngineOptions::default() };
+    let options = EngineOptions {
+        compat,
+        facts: request.facts.clone(),
+        ..EngineOptions::default()
+    };
     let top = engine::top_scope(&values, &release, &capabilities, compat);
     let mut files = engine::render(&chart, &top, &options, host, &mut rendered.inputs)?.files;
     rendered.notes = take_notes(&mut files, &chart, request.subchart_notes);
     let sorted = match sort_manifests(&files, install_order(compat), compat) {
         Ok(sorted) => sorted,
-        Err(error) => return Err(TemplateError::Output { error: Box::new(error), files }),
+        Err(error) => {
+            return Err(TemplateError::Output {
+                error: Box::new(error),
+                files,
+            });
+        }
     };
     rendered.manifests = sorted.manifests;
     rendered.hooks = sorted.hooks;
@@ -242,7 +258,9 @@ impl Rendered {
 
     /// The hooks that are to be printed.
     pub fn shown_hooks(&self, hooks: bool, skip_tests: bool) -> impl Iterator<Item = &Hook> {
-        self.hooks.iter().filter(move |hook| hooks && !(skip_tests && hook.is_test()))
+        self.hooks
+            .iter()
+            .filter(move |hook| hooks && !(skip_tests && hook.is_test()))
     }
 }
 
@@ -285,7 +303,9 @@ pub fn show_only(text: &str, patterns: &[String], compat: Compat) -> Result<Stri
             }
         }
         if out.len() == before {
-            return Err(TemplateNotFound { pattern: pattern.clone() });
+            return Err(TemplateNotFound {
+                pattern: pattern.clone(),
+            });
         }
     }
     Ok(out)
@@ -307,15 +327,24 @@ pub fn name_from_template(text: &str, host: &mut dyn Host) -> Result<String, Str
     funcs.extend(sprig::functions());
     let mut set = TemplateSet::new(NAME);
     set.parse(NAME, text, &funcs).map_err(|error| error.to_string())?;
-    let output = execute(&set, NAME, &deploy_template::value::Value::Nil, &funcs, host, Options::default())
-        .map_err(|error| error.to_string())?;
+    let output = execute(
+        &set,
+        NAME,
+        &deploy_template::value::Value::Nil,
+        &funcs,
+        host,
+        Options::default(),
+    )
+    .map_err(|error| error.to_string())?;
     Ok(String::from_utf8_lossy(&output).into_owned())
 }
 
-fn check_installable(chart: &Chart) -> Result<(), TemplateError> {
+fn check_installable(chart: &Chart, compat: Compat) -> Result<(), TemplateError> {
     let chart_type = &chart.metadata.chart_type;
     if !chart_type.is_empty() && chart_type != "application" {
-        return Err(TemplateError::NotInstallable { chart_type: chart_type.clone() });
+        return Err(TemplateError::NotInstallable {
+            chart_type: chart_type.clone(),
+        });
     }
     let present = |name: &str| chart.dependencies.iter().any(|child| child.name() == name);
     let missing: Vec<String> = chart
@@ -325,7 +354,19 @@ fn check_installable(chart: &Chart) -> Result<(), TemplateError> {
         .filter(|wanted| !present(&wanted.name))
         .map(|wanted| wanted.name.clone())
         .collect();
-    if missing.is_empty() { Ok(()) } else { Err(TemplateError::MissingDependencies { missing }) }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let (begin, quote) = match compat {
+        Compat::V4 => ("an", '\''),
+        Compat::V3 => ("An", '`'),
+    };
+    let message = format!(
+        "{begin} error occurred while checking for chart dependencies. You may need to run {quote}helm dependency \
+         build{quote} to fetch missing dependencies: found in Chart.yaml, but missing in charts/ directory: {}",
+        missing.join(", ")
+    );
+    Err(TemplateError::MissingDependencies { message, missing })
 }
 
 fn check_release_name(name: &str, compat: Compat) -> Result<(), TemplateError> {
@@ -378,8 +419,14 @@ fn capabilities(request: &TemplateRequest) -> Capabilities {
     let mut capabilities = default_capabilities(request.compat);
     if let Some(version) = &request.kube_version {
         capabilities.kube_version = version.clone();
+        if request.compat == Compat::V3 {
+            // Helm 3 drops what stands behind the numbers.
+            capabilities.kube_version.version = version.normalized.clone();
+        }
     }
-    capabilities.api_versions.extend(request.api_versions.iter().cloned());
+    capabilities
+        .api_versions
+        .extend(request.api_versions.iter().cloned());
     capabilities
 }
 
@@ -409,12 +456,25 @@ fn record_inputs(request: &TemplateRequest, inputs: &mut Inputs) {
     fact("release", &request.release_name);
     fact("namespace", &request.namespace);
     fact("isUpgrade", if request.is_upgrade { "true" } else { "false" });
-    fact("kubeVersion", request.kube_version.as_ref().map_or("", |version| &version.version));
+    fact(
+        "kubeVersion",
+        request
+            .kube_version
+            .as_ref()
+            .map_or("", |version| &version.version),
+    );
     fact("apiVersions", &request.api_versions.join(","));
-    fact("helm", match request.compat {
-        Compat::V3 => "v3",
-        Compat::V4 => "v4",
-    });
+    fact(
+        "helm",
+        match request.compat {
+            Compat::V3 => "v3",
+            Compat::V4 => "v4",
+        },
+    );
     let values = Value::Object(request.values.clone()).to_string();
-    inputs.record(InputKind::Values, "values", Sha256::digest(values.as_bytes()).into());
+    inputs.record(
+        InputKind::Values,
+        "values",
+        Sha256::digest(values.as_bytes()).into(),
+    );
 }

@@ -219,7 +219,19 @@ pub fn decode(text: &str) -> Result<Value, String> {
         Err(error) => {
             let at = error.span().map_or(0, |span| span.start).min(text.len());
             let line = 1 + text.as_bytes()[..at].iter().filter(|b| **b == b'\n').count();
-            Err(format!("toml: line {line}: {}", error.message()))
+            // The most frequent mistake, text that is no TOML at all, has the words of helm's library.
+            let message = match text.get(at..).map(str::trim_start) {
+                Some(rest) if error.message().starts_with("key with no value") => {
+                    let behind =
+                        rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+                    match behind.trim_start_matches([' ', '\t']).chars().next() {
+                        None => "unexpected EOF; expected key separator '='".to_owned(),
+                        Some(c) => format!("expected key separator '=', but got {c:?} instead"),
+                    }
+                }
+                _ => error.message().to_owned(),
+            };
+            Err(format!("toml: line {line}: {message}"))
         }
     }
 }

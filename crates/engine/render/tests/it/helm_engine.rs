@@ -87,14 +87,25 @@ fn chart(row: &Value) -> Result<(), String> {
         (Ok(output), None) => {
             let want: BTreeMap<String, String> =
                 serde_json::from_value(row["want"].clone()).map_err(|e| e.to_string())?;
-            if output.files == want { Ok(()) } else { Err(format!(" got {:?}\nwant {want:?}", output.files)) }
+            if output.files == want {
+                Ok(())
+            } else {
+                Err(format!(" got {:?}\nwant {want:?}", output.files))
+            }
         }
-        (Ok(output), Some(error)) => Err(format!("accepted, gave {:?}, want the error {error}", output.files)),
+        (Ok(output), Some(error)) => Err(format!(
+            "accepted, gave {:?}, want the error {error}",
+            output.files
+        )),
         (Err(error), None) => Err(format!("refused: {error}")),
         (Err(error), Some(want)) => {
             // The tests of the origin look for a part of a long text only.
             let got = error.to_string();
-            if got == want { Ok(()) } else { Err(format!(" got {got}\nwant {want}")) }
+            if got == want {
+                Ok(())
+            } else {
+                Err(format!(" got {got}\nwant {want}"))
+            }
         }
     }
 }

@@ -46,7 +46,10 @@ pub(super) fn parse_error(file: &str, text: &str) -> EngineError {
         _ => format!("parse error in ({file}): {text}"),
     };
     let place = location.and_then(place_of);
-    EngineError::Parse { message, place: place.or_else(|| Some(Place::file(file))) }
+    EngineError::Parse {
+        message,
+        place: place.or_else(|| Some(Place::file(file))),
+    }
 }
 
 /// The text of a failed execution. `chain` holds the error of the template that was run, then that of the one it
@@ -112,11 +115,19 @@ impl<'a> Step<'a> {
     fn of(text: &'a str) -> Option<Step<'a>> {
         let rest = text.strip_prefix("template: ")?;
         if rest.starts_with("no template ") {
-            return Some(Step { location: "", executing: None, message: text });
+            return Some(Step {
+                location: "",
+                executing: None,
+                message: text,
+            });
         }
         Step::executing(rest).or_else(|| {
             let (location, message) = rest.rsplit_once(": ")?;
-            Some(Step { location, executing: None, message: before_nested(message) })
+            Some(Step {
+                location,
+                executing: None,
+                message: before_nested(message),
+            })
         })
     }
 
@@ -125,7 +136,11 @@ impl<'a> Step<'a> {
         let (location, after) = rest.split_once(": executing ")?;
         let (name, after) = after.strip_prefix('"')?.split_once('"')?;
         let (context, message) = after.strip_prefix(" at <")?.split_once(">: ")?;
-        Some(Step { location, executing: Some((name, context)), message: before_nested(message) })
+        Some(Step {
+            location,
+            executing: Some((name, context)),
+            message: before_nested(message),
+        })
     }
 }
 
@@ -139,9 +154,21 @@ fn place_of(location: &str) -> Option<Place> {
     let mut parts = location.rsplitn(3, ':');
     let (last, before, file) = (parts.next()?, parts.next()?, parts.next());
     match (file, before.parse(), last.parse::<u32>()) {
-        (Some(file), Ok(line), Ok(column)) => Some(Place { file: file.to_owned(), line, column: column + 1 }),
-        (None, _, Ok(line)) => Some(Place { file: before.to_owned(), line, column: 0 }),
-        (Some(file), Err(_), Ok(line)) => Some(Place { file: format!("{file}:{before}"), line, column: 0 }),
+        (Some(file), Ok(line), Ok(column)) => Some(Place {
+            file: file.to_owned(),
+            line,
+            column: column + 1,
+        }),
+        (None, _, Ok(line)) => Some(Place {
+            file: before.to_owned(),
+            line,
+            column: 0,
+        }),
+        (Some(file), Err(_), Ok(line)) => Some(Place {
+            file: format!("{file}:{before}"),
+            line,
+            column: 0,
+        }),
         _ => None,
     }
 }
@@ -174,15 +201,27 @@ mod tests {
         let text = "template: c/templates/x.yaml:3:5: executing \"c/templates/x.yaml\" at <required \"m\" .a>: error calling \
                     required: HELM_ERR_STARTa: needed\nreallyHELM_ERR_END";
         let error = execution_error(&[text.to_owned()], false, Compat::V4);
-        assert_eq!(error.to_string(), "execution error at (c/templates/x.yaml:3:5): a: needed\nreally");
+        assert_eq!(
+            error.to_string(),
+            "execution error at (c/templates/x.yaml:3:5): a: needed\nreally"
+        );
         let place = error.place().expect("a place");
         assert_eq!(place.to_string(), "c/templates/x.yaml:3:6");
     }
 
     #[test]
     fn parse_errors_show_place_and_cause() {
-        let error = parse_error("c/templates/x.yaml", "template: c/templates/x.yaml:1: function \"f\" not defined");
-        assert_eq!(error.to_string(), "parse error at (c/templates/x.yaml:1): function \"f\" not defined");
-        assert_eq!(error.place().map(ToString::to_string).as_deref(), Some("c/templates/x.yaml:1"));
+        let error = parse_error(
+            "c/templates/x.yaml",
+            "template: c/templates/x.yaml:1: function \"f\" not defined",
+        );
+        assert_eq!(
+            error.to_string(),
+            "parse error at (c/templates/x.yaml:1): function \"f\" not defined"
+        );
+        assert_eq!(
+            error.place().map(ToString::to_string).as_deref(),
+            Some("c/templates/x.yaml:1")
+        );
     }
 }

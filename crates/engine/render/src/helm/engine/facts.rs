@@ -39,7 +39,9 @@ impl Facts {
             let whole = !key.api_version.is_empty() && !key.kind.is_empty() && !key.name.is_empty();
             whole.then_some((key, object))
         });
-        Facts { objects: Rc::new(keyed.collect()) }
+        Facts {
+            objects: Rc::new(keyed.collect()),
+        }
     }
 
     /// The object of that key; without a name, a list of all, in all namespaces or one. Nothing found is an empty map.
@@ -48,7 +50,11 @@ impl Facts {
             return Value::Object(Map::new());
         }
         if !key.name.is_empty() {
-            return self.objects.get(key).cloned().unwrap_or_else(|| Value::Object(Map::new()));
+            return self
+                .objects
+                .get(key)
+                .cloned()
+                .unwrap_or_else(|| Value::Object(Map::new()));
         }
         let items: Vec<Value> = self
             .objects
@@ -85,14 +91,23 @@ mod tests {
 
     #[test]
     fn finds_one_or_lists_all() {
-        let secret = |namespace: &str, name: &str| {
-            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}})
-        };
-        let facts = Facts::new([secret("a", "x"), secret("b", "x"), secret("b", "y"), json!({"kind": "Secret"})]);
+        let secret = |namespace: &str, name: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}});
+        let facts = Facts::new([
+            secret("a", "x"),
+            secret("b", "x"),
+            secret("b", "y"),
+            json!({"kind": "Secret"}),
+        ]);
         assert_eq!(facts.look_up(&key("b", "x")), secret("b", "x"));
         assert_eq!(facts.look_up(&key("c", "x")), json!({}));
-        assert_eq!(facts.look_up(&key("b", ""))["items"].as_array().map(Vec::len), Some(2));
-        assert_eq!(facts.look_up(&key("", ""))["items"].as_array().map(Vec::len), Some(3));
+        assert_eq!(
+            facts.look_up(&key("b", ""))["items"].as_array().map(Vec::len),
+            Some(2)
+        );
+        assert_eq!(
+            facts.look_up(&key("", ""))["items"].as_array().map(Vec::len),
+            Some(3)
+        );
         assert_eq!(Facts::default().look_up(&key("", "")), json!({}));
     }
 }

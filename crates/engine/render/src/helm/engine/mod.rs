@@ -92,7 +92,10 @@ pub fn render(
     host: &mut dyn Host,
     inputs: &mut Inputs,
 ) -> Result<Output, EngineError> {
-    let mut host = WatchedHost { host, used: Cell::new(false) };
+    let mut host = WatchedHost {
+        host,
+        used: Cell::new(false),
+    };
     let state = Rc::new(RefCell::new(run::State::default()));
     let funcs = run::functions(options, &state);
     let result = render_all(chart, top, options, &funcs, &mut host, &state);
@@ -103,7 +106,10 @@ pub fn render(
     if host.used.get() {
         inputs.record(InputKind::Host, "clock or randomness", [0; 32]);
     }
-    Ok(Output { files: result?, warnings: state.warnings })
+    Ok(Output {
+        files: result?,
+        warnings: state.warnings,
+    })
 }
 
 /// Renders one text with helm's functions and no chart around it. The error is Go's.
@@ -152,8 +158,15 @@ fn render_all(
         about.set("Name", Value::str(job.name.as_str()));
         about.set("BasePath", Value::str(&*job.base_path));
         job.scope.set("Template", Value::Map(about));
-        let text = execute(&set, &job.name, &Value::Map(job.scope.clone()), funcs, host, run_options)
-            .map_err(|error| state.borrow_mut().explain(&error, options.compat))?;
+        let text = execute(
+            &set,
+            &job.name,
+            &Value::Map(job.scope.clone()),
+            funcs,
+            host,
+            run_options,
+        )
+        .map_err(|error| state.borrow_mut().explain(&error, options.compat))?;
         files.insert(job.name.clone(), run::without_no_value(text));
     }
     Ok(files)

@@ -44,7 +44,8 @@ impl State {
     /// The error of the template that was run, with helm's text.
     pub fn explain(&mut self, outermost: &ExecError, compat: Compat) -> EngineError {
         let innermost = self.nested.first().unwrap_or(outermost);
-        let from_function = matches!(innermost, ExecError::Failed { message, .. } if message.starts_with("error calling "));
+        let from_function =
+            matches!(innermost, ExecError::Failed { message, .. } if message.starts_with("error calling "));
         let template_errors = !self.through_tpl && !from_function;
         let chain: Vec<String> = std::iter::once(outermost)
             .chain(self.nested.iter().rev())
@@ -55,13 +56,24 @@ impl State {
 }
 
 pub(super) fn options(strict: bool) -> Options {
-    Options { missing_key: if strict { MissingKey::Error } else { MissingKey::Zero } }
+    Options {
+        missing_key: if strict {
+            MissingKey::Error
+        } else {
+            MissingKey::Zero
+        },
+    }
 }
 
 /// The output of a template as text, without what absent keys print as.
 pub(super) fn without_no_value(output: Vec<u8>) -> String {
-    let text = String::from_utf8(output).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
-    if text.contains(NO_VALUE) { text.replace(NO_VALUE, "") } else { text }
+    let text =
+        String::from_utf8(output).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
+    if text.contains(NO_VALUE) {
+        text.replace(NO_VALUE, "")
+    } else {
+        text
+    }
 }
 
 /// All functions of a version of helm.
@@ -72,33 +84,54 @@ pub(super) fn functions(options: &EngineOptions, state: &Rc<RefCell<State>>) -> 
     funcs.extend(functions::functions(options.compat));
 
     let shared = Rc::clone(state);
-    add(&mut funcs, "include", &[Param::String, Param::Any], move |ctx, args| include(&shared, ctx, args));
+    add(
+        &mut funcs,
+        "include",
+        &[Param::String, Param::Any],
+        move |ctx, args| include(&shared, ctx, args),
+    );
     let shared = Rc::clone(state);
     let strict = options.strict;
-    add(&mut funcs, "tpl", &[Param::String, Param::Any], move |ctx, args| tpl(&shared, strict, ctx, args));
+    add(
+        &mut funcs,
+        "tpl",
+        &[Param::String, Param::Any],
+        move |ctx, args| tpl(&shared, strict, ctx, args),
+    );
     let shared = Rc::clone(state);
     let lint = options.lint;
-    add(&mut funcs, "required", &[Param::String, Param::Any], move |_, args| {
-        let missing = match &args[1] {
-            Value::Nil => true,
-            Value::Str(text) => text.is_empty(),
-            _ => false,
-        };
-        match (missing, lint) {
-            (false, _) => Ok(args[1].clone()),
-            (true, true) => {
-                shared.borrow_mut().warnings.push(format!("missing required value: {}", text(&args[0])));
-                Ok(Value::str(""))
+    add(
+        &mut funcs,
+        "required",
+        &[Param::String, Param::Any],
+        move |_, args| {
+            let missing = match &args[1] {
+                Value::Nil => true,
+                Value::Str(text) => text.is_empty(),
+                _ => false,
+            };
+            match (missing, lint) {
+                (false, _) => Ok(args[1].clone()),
+                (true, true) => {
+                    shared
+                        .borrow_mut()
+                        .warnings
+                        .push(format!("missing required value: {}", text(&args[0])));
+                    Ok(Value::str(""))
+                }
+                (true, false) => Err(marked(&args[0])),
             }
-            (true, false) => Err(marked(&args[0])),
-        }
-    });
+        },
+    );
     let shared = Rc::clone(state);
     add(&mut funcs, "fail", &[Param::String], move |_, args| {
         if !lint {
             return Err(marked(&args[0]));
         }
-        shared.borrow_mut().warnings.push(format!("fail: {}", text(&args[0])));
+        shared
+            .borrow_mut()
+            .warnings
+            .push(format!("fail: {}", text(&args[0])));
         Ok(Value::str(""))
     });
     let shared = Rc::clone(state);
@@ -128,7 +161,14 @@ fn add(
     params: &'static [Param],
     body: impl for<'a, 'b> Fn(&'a mut Ctx<'b>, &[Value]) -> FuncResult + 'static,
 ) {
-    funcs.add_dynamic(name, Signature { params, variadic: None }, body);
+    funcs.add_dynamic(
+        name,
+        Signature {
+            params,
+            variadic: None,
+        },
+        body,
+    );
 }
 
 fn text(value: &Value) -> String {
@@ -186,15 +226,25 @@ fn tpl(state: &RefCell<State>, strict: bool, ctx: &mut Ctx<'_>, args: &[Value]) 
         None => parse_tpl(state, ctx, source)?,
     };
     if state.borrow().tpl_depth >= TPL_DEPTH {
-        return Err(FuncError::new(format!("tpl calls itself more than {TPL_DEPTH} times")));
+        return Err(FuncError::new(format!(
+            "tpl calls itself more than {TPL_DEPTH} times"
+        )));
     }
     state.borrow_mut().tpl_depth += 1;
     let surrounding = ctx.set();
-    let result = ctx.execute_in(set.as_ref().unwrap_or(surrounding), &template, &args[1], options(strict));
+    let result = ctx.execute_in(
+        set.as_ref().unwrap_or(surrounding),
+        &template,
+        &args[1],
+        options(strict),
+    );
     let mut state = state.borrow_mut();
     state.tpl_depth -= 1;
     result.map(|text| Value::Str(cleaned(&text))).map_err(|error| {
-        let message = format!("error during tpl function execution for {}: {error}", quoted(&source.to_str()));
+        let message = format!(
+            "error during tpl function execution for {}: {error}",
+            quoted(&source.to_str())
+        );
         state.nested.push(error);
         state.through_tpl = true;
         FuncError::new(message)
@@ -208,10 +258,15 @@ fn parse_tpl(
     source: &Str,
 ) -> Result<(Template, Option<TemplateSet>), FuncError> {
     let refused = |error: deploy_template::ParseError| {
-        FuncError::new(format!("cannot parse template {}: {error}", quoted(&source.to_str())))
+        FuncError::new(format!(
+            "cannot parse template {}: {error}",
+            quoted(&source.to_str())
+        ))
     };
     let mut alone = TemplateSet::new(ROOT);
-    let template = alone.parse(ROOT, source.as_bytes(), ctx.funcs()).map_err(refused)?;
+    let template = alone
+        .parse(ROOT, source.as_bytes(), ctx.funcs())
+        .map_err(refused)?;
     if alone.names().all(|name| name == ROOT) {
         let mut state = state.borrow_mut();
         if state.parsed.len() < TPL_CACHE {
@@ -233,5 +288,12 @@ fn cleaned(text: &Str) -> Str {
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle)
+    let mut rest = haystack;
+    while let Some(at) = rest.iter().position(|byte| *byte == needle[0]) {
+        if rest[at..].starts_with(needle) {
+            return true;
+        }
+        rest = &rest[at + 1..];
+    }
+    false
 }

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use deploy_template::func::{FuncError, Host};
+use deploy_template::func::{FuncError, Host, Param, Signature};
 use deploy_template::value::{ElemType, List, Map, Object, Str, Value};
 use serde_json::Value as Json;
 
@@ -32,7 +32,13 @@ pub(super) fn jobs<'a>(chart: &'a Chart, top: &Map, compat: Compat) -> Vec<Job<'
     jobs
 }
 
-fn add<'a>(chart: &'a Chart, parent: Option<&str>, above: &Map, compat: Compat, jobs: &mut Vec<Job<'a>>) -> Map {
+fn add<'a>(
+    chart: &'a Chart,
+    parent: Option<&str>,
+    above: &Map,
+    compat: Compat,
+    jobs: &mut Vec<Job<'a>>,
+) -> Map {
     let inherited = |name: &str| above.get(name).unwrap_or(Value::Nil);
     let values = match parent {
         None => inherited("Values"),
@@ -105,7 +111,11 @@ fn chart_value(metadata: &Metadata, is_root: bool, compat: Compat) -> Value {
             let mut json = show::metadata_json(metadata);
             json.insert("IsRoot".to_owned(), Json::Bool(is_root));
             let type_name = "struct { chart.Metadata; IsRoot bool }";
-            Value::Object(Rc::new(Record { type_name, fields, json }))
+            Value::Object(Rc::new(Record {
+                type_name,
+                fields,
+                json,
+            }))
         }
     }
 }
@@ -113,9 +123,16 @@ fn chart_value(metadata: &Metadata, is_root: bool, compat: Compat) -> Value {
 fn metadata_fields(metadata: &Metadata) -> [(&'static str, Value); 17] {
     let text = |text: &str| Value::str(text);
     let texts = |list: &[String]| Value::list(list.iter().map(|item| Value::str(item.as_str())).collect());
-    let annotations = metadata.annotations.iter().map(|(k, v)| (k.as_str().into(), Value::str(v.as_str())));
+    let annotations = metadata
+        .annotations
+        .iter()
+        .map(|(k, v)| (k.as_str().into(), Value::str(v.as_str())));
     let maintainers = metadata.maintainers.iter().map(|person| {
-        Value::map([("Name", text(&person.name)), ("Email", text(&person.email)), ("URL", text(&person.url))])
+        Value::map([
+            ("Name", text(&person.name)),
+            ("Email", text(&person.email)),
+            ("URL", text(&person.url)),
+        ])
     });
     [
         ("Name", text(&metadata.name)),
@@ -131,9 +148,15 @@ fn metadata_fields(metadata: &Metadata) -> [(&'static str, Value); 17] {
         ("Tags", text(&metadata.tags)),
         ("AppVersion", text(&metadata.app_version)),
         ("Deprecated", Value::Bool(metadata.deprecated)),
-        ("Annotations", Value::Map(Map::typed(ElemType::String, None, annotations.collect()))),
+        (
+            "Annotations",
+            Value::Map(Map::typed(ElemType::String, None, annotations.collect())),
+        ),
         ("KubeVersion", text(&metadata.kube_version)),
-        ("Dependencies", Value::list(metadata.dependencies.iter().map(dependency_value).collect())),
+        (
+            "Dependencies",
+            Value::list(metadata.dependencies.iter().map(dependency_value).collect()),
+        ),
         ("Type", text(&metadata.chart_type)),
     ]
 }
@@ -145,9 +168,15 @@ fn dependency_value(dependency: &Dependency) -> Value {
         ("Version", text(&dependency.version)),
         ("Repository", text(&dependency.repository)),
         ("Condition", text(&dependency.condition)),
-        ("Tags", Value::list(dependency.tags.iter().map(|tag| text(tag)).collect())),
+        (
+            "Tags",
+            Value::list(dependency.tags.iter().map(|tag| text(tag)).collect()),
+        ),
         ("Enabled", Value::Bool(dependency.enabled)),
-        ("ImportValues", Value::list(dependency.import_values.iter().map(Value::from_json).collect())),
+        (
+            "ImportValues",
+            Value::list(dependency.import_values.iter().map(Value::from_json).collect()),
+        ),
         ("Alias", text(&dependency.alias)),
     ])
 }
@@ -171,13 +200,20 @@ pub(super) fn capabilities_value(capabilities: &Capabilities, compat: Compat) ->
         ("GitCommit", "git_commit", helm.git_commit),
         ("GitTreeState", "git_tree_state", helm.git_tree_state),
         ("GoVersion", "go_version", helm.go_version),
-        ("KubeClientVersion", "kube_client_version", helm.kube_client_version),
+        (
+            "KubeClientVersion",
+            "kube_client_version",
+            helm.kube_client_version,
+        ),
     ];
     // Helm 3 does not know the last one.
     let helm_fields = &helm_fields[..if compat == Compat::V3 { 4 } else { 5 }];
     let helm_version = Record {
         type_name: "version.BuildInfo",
-        fields: helm_fields.iter().map(|(field, _, text)| (*field, Value::str(*text))).collect(),
+        fields: helm_fields
+            .iter()
+            .map(|(field, _, text)| (*field, Value::str(*text)))
+            .collect(),
         json: helm_fields
             .iter()
             .filter(|(_, _, text)| !text.is_empty())
@@ -197,19 +233,35 @@ pub(super) fn capabilities_value(capabilities: &Capabilities, compat: Compat) ->
         ("KubeVersion", kube_json(&capabilities.kube_version)),
     ];
     Value::Object(Rc::new(Record {
-        type_name: if package == "common" { "*common.Capabilities" } else { "*chartutil.Capabilities" },
+        type_name: if package == "common" {
+            "*common.Capabilities"
+        } else {
+            "*chartutil.Capabilities"
+        },
         fields: vec![
             ("KubeVersion", kube_version),
             ("APIVersions", versions),
             ("HelmVersion", Value::Object(Rc::new(helm_version))),
         ],
-        json: json.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+        json: json
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect(),
     }))
 }
 
 fn kube_json(version: &KubeVersion) -> Json {
-    let fields = [("Version", &version.version), ("Major", &version.major), ("Minor", &version.minor)];
-    Json::Object(fields.into_iter().map(|(k, v)| (k.to_owned(), Json::from(v.as_str()))).collect())
+    let fields = [
+        ("Version", &version.version),
+        ("Major", &version.major),
+        ("Minor", &version.minor),
+    ];
+    Json::Object(
+        fields
+            .into_iter()
+            .map(|(k, v)| (k.to_owned(), Json::from(v.as_str())))
+            .collect(),
+    )
 }
 
 /// `.Capabilities.KubeVersion`
@@ -234,6 +286,14 @@ impl Object for Kube {
             "Minor" => self.version.minor.as_str(),
             _ => return None,
         }))
+    }
+
+    fn method(&self, name: &str) -> Option<Signature> {
+        let no_params = Signature {
+            params: &[],
+            variadic: None,
+        };
+        matches!(name, "GitVersion" | "String").then_some(no_params)
     }
 
     fn call(&self, name: &str, args: &[Value], _: &mut dyn Host) -> Option<Result<Value, FuncError>> {
@@ -268,10 +328,21 @@ impl Object for ApiVersions {
         format!("[{}]", self.versions.join(" "))
     }
 
+    fn method(&self, name: &str) -> Option<Signature> {
+        let one_text = Signature {
+            params: &[Param::String],
+            variadic: None,
+        };
+        (name == "Has").then_some(one_text)
+    }
+
     fn call(&self, name: &str, args: &[Value], _: &mut dyn Host) -> Option<Result<Value, FuncError>> {
         match (name, args) {
             ("Has", [Value::Str(wanted)]) => {
-                let has = self.versions.iter().any(|version| version.as_bytes() == wanted.as_bytes());
+                let has = self
+                    .versions
+                    .iter()
+                    .any(|version| version.as_bytes() == wanted.as_bytes());
                 Some(Ok(Value::Bool(has)))
             }
             _ => None,
@@ -279,7 +350,11 @@ impl Object for ApiVersions {
     }
 
     fn items(&self) -> Option<List> {
-        let items = self.versions.iter().map(|version| Value::str(version.as_str())).collect();
+        let items = self
+            .versions
+            .iter()
+            .map(|version| Value::str(version.as_str()))
+            .collect();
         Some(List::typed(ElemType::String, items))
     }
 
@@ -317,7 +392,10 @@ impl Object for Record {
     }
 
     fn field(&self, name: &str) -> Option<Value> {
-        self.fields.iter().find(|(field, _)| *field == name).map(|(_, value)| value.clone())
+        self.fields
+            .iter()
+            .find(|(field, _)| *field == name)
+            .map(|(_, value)| value.clone())
     }
 
     fn to_json(&self) -> Json {

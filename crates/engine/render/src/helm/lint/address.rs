@@ -21,7 +21,11 @@ impl<'a> Url<'a> {
         let rest = rest.split_once('?').map_or(rest, |(before, _)| before);
         if !rest.starts_with('/') {
             // `mailto:x` has an opaque rest; a relative reference is no request.
-            return has_scheme.then_some(Url { has_scheme, host: "", path: "" });
+            return has_scheme.then_some(Url {
+                has_scheme,
+                host: "",
+                path: "",
+            });
         }
         let (authority, path) = match rest.strip_prefix("//") {
             Some(rest) if has_scheme => rest.split_at(rest.find('/').unwrap_or(rest.len())),
@@ -32,7 +36,11 @@ impl<'a> Url<'a> {
             Some(_) => return None,
             None => authority,
         };
-        (is_host(host) && has_whole_escapes(path)).then_some(Url { has_scheme, host, path })
+        (is_host(host) && has_whole_escapes(path)).then_some(Url {
+            has_scheme,
+            host,
+            path,
+        })
     }
 }
 
@@ -65,8 +73,11 @@ fn is_host(host: &str) -> bool {
         None => host.split_at(host.find(':').unwrap_or(host.len())),
     };
     let is_port = port.is_empty()
-        || port.strip_prefix(':').is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
-    let allowed = |b: u8| !b.is_ascii() || b.is_ascii_alphanumeric() || b"-_.~!$&'()*+,;=:[]<>\"%".contains(&b);
+        || port
+            .strip_prefix(':')
+            .is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
+    let allowed =
+        |b: u8| !b.is_ascii() || b.is_ascii_alphanumeric() || b"-_.~!$&'()*+,;=:[]<>\"%".contains(&b);
     is_port && name.bytes().all(allowed) && has_whole_escapes(name)
 }
 
@@ -89,7 +100,11 @@ pub(super) fn is_url(text: &str) -> bool {
     if text.contains(char::is_whitespace) {
         return false;
     }
-    let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let whole = if text.contains("://") {
+        text.to_owned()
+    } else {
+        format!("http://{text}")
+    };
     let Some(url) = Url::parse(whole.split('#').next().unwrap_or_default()) else {
         return false;
     };
@@ -106,7 +121,11 @@ pub(super) fn is_url(text: &str) -> bool {
         .unwrap_or(text);
     let after_user = |at: usize| &rest[at + 1..];
     std::iter::once(rest)
-        .chain(rest.match_indices('@').filter(|(at, _)| *at > 0).map(|(at, _)| after_user(at)))
+        .chain(
+            rest.match_indices('@')
+                .filter(|(at, _)| *at > 0)
+                .map(|(at, _)| after_user(at)),
+        )
         .any(is_host_and_path)
 }
 
@@ -126,9 +145,9 @@ fn is_host_and_path(text: &str) -> bool {
 
 fn is_optional_port(port: &str) -> bool {
     port.is_empty()
-        || port
-            .strip_prefix(':')
-            .is_some_and(|digits| (1..=5).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()))
+        || port.strip_prefix(':').is_some_and(|digits| {
+            (1..=5).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
+        })
 }
 
 fn is_host_name(host: &str) -> bool {
@@ -147,7 +166,9 @@ pub(super) fn is_email(text: &str) -> bool {
     };
     let is_local = match local.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         Some(quoted) => !quoted.contains(['"', '\r', '\n']),
-        None => local.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atom)),
+        None => local
+            .split('.')
+            .all(|atom| !atom.is_empty() && atom.chars().all(is_atom)),
     };
     let domain = domain.strip_suffix('.').unwrap_or(domain);
     let Some((labels, top)) = domain.rsplit_once('.') else {
@@ -188,8 +209,17 @@ mod tests {
         ] {
             assert!(is_request_url(url), "{url}");
         }
-        for text in ["", "example.com", "/path", "://x", "http://a b/", "http://a:x/", "http://a/%zz", "1http://x", "http://::1/"]
-        {
+        for text in [
+            "",
+            "example.com",
+            "/path",
+            "://x",
+            "http://a b/",
+            "http://a:x/",
+            "http://a/%zz",
+            "1http://x",
+            "http://::1/",
+        ] {
             assert!(!is_request_url(text), "{text}");
         }
     }
@@ -208,17 +238,33 @@ mod tests {
         ] {
             assert!(is_url(url), "{url}");
         }
-        for text in ["", "foo", "a b.com", ".example.com", "http://", "http://-a.com", "http://a..b", "ab"] {
+        for text in [
+            "",
+            "foo",
+            "a b.com",
+            ".example.com",
+            "http://",
+            "http://-a.com",
+            "http://a..b",
+            "ab",
+        ] {
             assert!(!is_url(text), "{text}");
         }
     }
 
     #[test]
     fn emails() {
-        for address in ["a@b.co", "first.last+tag@sub.example.org", "\"odd one\"@example.com", "人@例.公司"] {
+        for address in [
+            "a@b.co",
+            "first.last+tag@sub.example.org",
+            "\"odd one\"@example.com",
+            "人@例.公司",
+        ] {
             assert!(is_email(address), "{address}");
         }
-        for text in ["", "a", "a@b", "@b.co", "a@.co", "a b@c.de", ".a@b.co", "a@b.c0", "a@-b.co"] {
+        for text in [
+            "", "a", "a@b", "@b.co", "a@.co", "a b@c.de", ".a@b.co", "a@b.c0", "a@-b.co",
+        ] {
             assert!(!is_email(text), "{text}");
         }
     }

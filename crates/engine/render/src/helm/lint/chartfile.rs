@@ -34,7 +34,8 @@ pub(super) fn check(source: &dyn Source, folder: &str, compat: Compat, report: &
         }
     };
     if compat == Compat::V4 {
-        let strict = strictly(&text).map_err(|e| format!("failed to strictly parse chart metadata file\n\t{e}"));
+        let strict =
+            strictly(&text).map_err(|e| format!("failed to strictly parse chart metadata file\n\t{e}"));
         report.check(Severity::Warning, FILE, strict);
     }
     let fields = match deploy_yaml::to_json(&text, Dialect::GoYaml11) {
@@ -90,9 +91,10 @@ fn is_text(fields: &Map<String, Value>, key: &str) -> Result<(), String> {
     match fields.get(key) {
         None | Some(Value::String(_)) => Ok(()),
         Some(Value::Number(_)) => Err(format!("{key} should be of type string but it's of type float64")),
-        Some(other) => {
-            Err(format!("{key} should be of type string but it's of type {}", gofmt::type_name(other)))
-        }
+        Some(other) => Err(format!(
+            "{key} should be of type string but it's of type {}",
+            gofmt::type_name(other)
+        )),
     }
 }
 
@@ -120,17 +122,27 @@ fn maintainers(draft: &Draft) -> Result<(), String> {
             return Err("each maintainer requires a name".to_owned());
         }
         if !person.email.is_empty() && !address::is_email(&person.email) {
-            return Err(format!("invalid email '{}' for maintainer '{}'", person.email, person.name));
+            return Err(format!(
+                "invalid email '{}' for maintainer '{}'",
+                person.email, person.name
+            ));
         }
         if !person.url.is_empty() && !address::is_url(&person.url) {
-            return Err(format!("invalid url '{}' for maintainer '{}'", person.url, person.name));
+            return Err(format!(
+                "invalid url '{}' for maintainer '{}'",
+                person.url, person.name
+            ));
         }
     }
     Ok(())
 }
 
 fn sources(metadata: &Metadata) -> Result<(), String> {
-    match metadata.sources.iter().find(|source| !address::is_request_url(source)) {
+    match metadata
+        .sources
+        .iter()
+        .find(|source| !address::is_request_url(source))
+    {
         Some(source) => Err(format!("invalid source URL '{source}'")),
         None => Ok(()),
     }
@@ -171,20 +183,44 @@ fn strictly(text: &[u8]) -> Result<(), String> {
         Err(error) => return Err(format!("error converting YAML to JSON: {error}")),
     };
     match unknown_field(&fields) {
-        Some(field) => {
-            Err(format!("error unmarshaling JSON: while decoding JSON: json: unknown field {}", quoted(field)))
-        }
+        Some(field) => Err(format!(
+            "error unmarshaling JSON: while decoding JSON: json: unknown field {}",
+            quoted(field)
+        )),
         None => Ok(()),
     }
 }
 
 const FIELDS: [&str; 17] = [
-    "name", "home", "sources", "version", "description", "keywords", "maintainers", "icon", "apiVersion", "condition",
-    "tags", "appVersion", "deprecated", "annotations", "kubeVersion", "dependencies", "type",
+    "name",
+    "home",
+    "sources",
+    "version",
+    "description",
+    "keywords",
+    "maintainers",
+    "icon",
+    "apiVersion",
+    "condition",
+    "tags",
+    "appVersion",
+    "deprecated",
+    "annotations",
+    "kubeVersion",
+    "dependencies",
+    "type",
 ];
 const MAINTAINER_FIELDS: [&str; 3] = ["name", "email", "url"];
-const DEPENDENCY_FIELDS: [&str; 8] =
-    ["name", "version", "repository", "condition", "tags", "enabled", "import-values", "alias"];
+const DEPENDENCY_FIELDS: [&str; 8] = [
+    "name",
+    "version",
+    "repository",
+    "condition",
+    "tags",
+    "enabled",
+    "import-values",
+    "alias",
+];
 
 fn unknown_field(fields: &Map<String, Value>) -> Option<&str> {
     let is_known = |known: &[&str], key: &str| known.iter().any(|name| name.eq_ignore_ascii_case(key));

@@ -95,11 +95,13 @@ impl<'a> Documents<'a> {
         if document.is_empty() {
             return None;
         }
-        Some(match deploy_yaml::to_json(document.as_bytes(), Dialect::GoYaml11) {
-            Ok(value) => Object::read(&value, true)
-                .map_err(|e| format!("error unmarshaling JSON: while decoding JSON: {e}")),
-            Err(e) => Err(format!("error converting YAML to JSON: {e}")),
-        })
+        Some(
+            match deploy_yaml::to_json(document.as_bytes(), Dialect::GoYaml11) {
+                Ok(value) => Object::read(&value, true)
+                    .map_err(|e| format!("error unmarshaling JSON: while decoding JSON: {e}")),
+                Err(e) => Err(format!("error converting YAML to JSON: {e}")),
+            },
+        )
     }
 }
 
@@ -167,7 +169,10 @@ fn text(value: &Value, field: &str, from_yaml: bool) -> Result<String, String> {
             Some(float) if number.is_f64() => deploy_template::fmt::float_g(float),
             _ => number.to_string(),
         }),
-        other => Err(mismatch(other, &format!("Go struct field {field} of type string"))),
+        other => Err(mismatch(
+            other,
+            &format!("Go struct field {field} of type string"),
+        )),
     }
 }
 
@@ -201,8 +206,14 @@ mod tests {
             ("{\"kind\": \"A\"}\n---\nkind: B\n", vec!["A", "B"]),
             ("{kind: A}", vec!["A"]),
             ("{\"kind\": 5}", vec!["5"]),
-            ("{\"kind\": \"A\"} {\"kind\": \"B\"} {\"kind\":", vec!["A", "B", "unexpected EOF"]),
-            ("{{- x }}\n", vec!["json: offset 2: invalid character '{' looking for beginning of object key string"]),
+            (
+                "{\"kind\": \"A\"} {\"kind\": \"B\"} {\"kind\":",
+                vec!["A", "B", "unexpected EOF"],
+            ),
+            (
+                "{{- x }}\n",
+                vec!["json: offset 2: invalid character '{' looking for beginning of object key string"],
+            ),
             (
                 "kind: [a]",
                 vec![

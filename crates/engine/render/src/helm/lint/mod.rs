@@ -82,7 +82,11 @@ pub struct Report {
 
 impl Report {
     fn add(&mut self, severity: Severity, path: &str, text: impl Into<String>) {
-        self.findings.push(Finding { severity, path: path.to_owned(), text: text.into() });
+        self.findings.push(Finding {
+            severity,
+            path: path.to_owned(),
+            text: text.into(),
+        });
     }
 
     /// Notes what a rule says; whether it said nothing.
@@ -98,9 +102,16 @@ impl Report {
 }
 
 /// Lints the chart in a folder. `shown` is the folder as messages name it.
-pub fn lint(source: &dyn Source, folder: &str, shown: &str, request: &LintRequest, host: &mut dyn Host) -> Report {
+pub fn lint(
+    source: &dyn Source,
+    folder: &str,
+    shown: &str,
+    request: &LintRequest,
+    host: &mut dyn Host,
+) -> Report {
     let mut report = Report::default();
-    let chart = show::load(source, folder, &mut report.inputs).map_err(|error| error.to_string());
+    let chart = show::load(source, folder, &mut report.inputs)
+        .map_err(|error| show::load_error_text(&error, request.compat));
     chartfile::check(source, folder, request.compat, &mut report);
     values::check(source, folder, request, &mut report);
     objects::check(source, folder, chart.as_ref(), request, host, &mut report);
@@ -137,13 +148,20 @@ fn dependencies(chart: Result<&Chart, &String>, shown: &str, report: &mut Report
         .filter(|name| !wanted.iter().any(|dependency| dependency.name == *name))
         .collect();
     if !unlisted.is_empty() {
-        let text = format!("chart metadata is missing these dependencies: {}", unlisted.join(","));
+        let text = format!(
+            "chart metadata is missing these dependencies: {}",
+            unlisted.join(",")
+        );
         report.add(Severity::Error, shown, text);
     }
     let mut seen = Vec::new();
     let mut twice = Vec::new();
     for dependency in wanted {
-        let name = if dependency.alias.is_empty() { &dependency.name } else { &dependency.alias };
+        let name = if dependency.alias.is_empty() {
+            &dependency.name
+        } else {
+            &dependency.alias
+        };
         if seen.contains(&name) {
             twice.push(name.as_str());
         }
@@ -159,7 +177,10 @@ fn dependencies(chart: Result<&Chart, &String>, shown: &str, report: &mut Report
         .filter(|name| !chart.dependencies.iter().any(|child| child.name() == *name))
         .collect();
     if !absent.is_empty() {
-        let text = format!("chart directory is missing these dependencies: {}", absent.join(","));
+        let text = format!(
+            "chart directory is missing these dependencies: {}",
+            absent.join(",")
+        );
         report.add(Severity::Warning, shown, text);
     }
 }
@@ -188,15 +209,27 @@ fn crds(source: &dyn Source, folder: &str, chart: Result<&Chart, &String>, repor
                 Ok(None) => continue,
                 Err(error) => {
                     // A template is no custom resource definition; what follows would be noise.
-                    report.add(Severity::Error, &file.name, format!("unable to parse YAML: {error}"));
+                    report.add(
+                        Severity::Error,
+                        &file.name,
+                        format!("unable to parse YAML: {error}"),
+                    );
                     return;
                 }
             };
             if !object.api_version.starts_with("apiextensions.k8s.io") {
-                report.add(Severity::Error, &file.name, "apiVersion is not in 'apiextensions.k8s.io'");
+                report.add(
+                    Severity::Error,
+                    &file.name,
+                    "apiVersion is not in 'apiextensions.k8s.io'",
+                );
             }
             if object.kind != "CustomResourceDefinition" {
-                report.add(Severity::Error, &file.name, "object kind is not 'CustomResourceDefinition'");
+                report.add(
+                    Severity::Error,
+                    &file.name,
+                    "object kind is not 'CustomResourceDefinition'",
+                );
             }
         }
     }

@@ -82,7 +82,11 @@ fn path_segment(name: &str) -> Vec<String> {
 }
 
 fn too_long(name: &str, max: usize, unit: &str) -> Vec<String> {
-    if name.len() > max { vec![format!("must be no more than {max} {unit}")] } else { Vec::new() }
+    if name.len() > max {
+        vec![format!("must be no more than {max} {unit}")]
+    } else {
+        Vec::new()
+    }
 }
 
 fn is_subdomain(name: &str) -> bool {
@@ -114,7 +118,11 @@ mod tests {
             ("Service", "1a", "a DNS-1035 label"),
             ("Namespace", "a.b", "\"a.b\": must not contain dots"),
             ("ClusterRole", "..", "may not be '..'"),
-            ("Role", "a/%", "[metadata.name: Invalid value: \"a/%\": may not contain '/', metadata.name: Invalid"),
+            (
+                "Role",
+                "a/%",
+                "[metadata.name: Invalid value: \"a/%\": may not contain '/', metadata.name: Invalid",
+            ),
             ("Pod", &"a".repeat(254), "must be no more than 253 bytes"),
         ] {
             let text = refused(kind, name).unwrap_or_else(|| panic!("{kind} {name} is refused"));

@@ -71,7 +71,8 @@ fn render(
     let compat = request.compat;
     let mut ignored = Vec::new();
     dependencies::process(chart, &request.values, compat).map_err(|_| ())?;
-    let values = coalesce::values(chart, &request.values, Nulls::Coalesce, compat, &mut ignored).map_err(|_| ())?;
+    let values =
+        coalesce::values(chart, &request.values, Nulls::Coalesce, compat, &mut ignored).map_err(|_| ())?;
     let values = coalesce::values(chart, &values, Nulls::Coalesce, compat, &mut ignored)
         .map_err(|error| report.add(Severity::Error, FOLDER, error.to_string()))?;
     if !request.skip_schema_validation {
@@ -92,7 +93,11 @@ fn render(
         revision: 0,
     };
     let top = engine::top_scope(&values, &release, &capabilities, compat);
-    let options = EngineOptions { compat, lint: true, ..EngineOptions::default() };
+    let options = EngineOptions {
+        compat,
+        lint: true,
+        ..EngineOptions::default()
+    };
     let rendered = engine::render(chart, &top, &options, host, &mut report.inputs)
         .map_err(|error| report.add(Severity::Error, FOLDER, error.to_string()))?;
     report.warnings.extend(rendered.warnings);
@@ -110,8 +115,9 @@ fn check_file(
 ) -> Result<(), ()> {
     let extension = base(name).rfind('.').map_or("", |at| &base(name)[at..]);
     if ![".yaml", ".yml", ".tpl", ".txt"].contains(&extension) {
-        let text =
-            format!("file extension '{extension}' not valid. Valid extensions are .yaml, .yml, .tpl, or .txt");
+        let text = format!(
+            "file extension '{extension}' not valid. Valid extensions are .yaml, .yml, .tpl, or .txt"
+        );
         report.add(Severity::Error, name, text);
     }
     if request.compat == Compat::V3 {
@@ -121,15 +127,19 @@ fn check_file(
         Compat::V4 => [".yaml", ".yml"].contains(&extension.to_ascii_lowercase().as_str()),
         Compat::V3 => extension == ".yaml",
     };
-    let rendered = files.get(&format!("{}/{name}", chart.name())).map_or("", String::as_str);
+    let rendered = files
+        .get(&format!("{}/{name}", chart.name()))
+        .map_or("", String::as_str);
     if !is_yaml || rendered.trim().is_empty() {
         return Ok(());
     }
     if let Some(line) = rendered.lines().find(|line| !line.trim().is_empty())
         && line.starts_with([' ', '\t'])
     {
-        let text =
-            format!("document starts with an illegal indent: {}, which may cause parsing problems", quoted(line));
+        let text = format!(
+            "document starts with an illegal indent: {}, which may cause parsing problems",
+            quoted(line)
+        );
         report.add(Severity::Warning, name, text);
     }
     for document in Documents::new(rendered) {
@@ -150,8 +160,9 @@ fn remains_of_v2(name: &str, text: &[u8], report: &mut Report) {
     let text = String::from_utf8_lossy(text);
     let has_crd_hook = text.match_indices("helm.sh/hook").any(|(at, key)| {
         let rest = text[at + key.len()..].trim_start_matches('"');
-        rest.strip_prefix(':')
-            .is_some_and(|rest| rest.starts_with(char::is_whitespace) && rest.trim_start().starts_with("crd-install"))
+        rest.strip_prefix(':').is_some_and(|rest| {
+            rest.starts_with(char::is_whitespace) && rest.trim_start().starts_with("crd-install")
+        })
     });
     if has_crd_hook {
         let text = "manifest is a crd-install hook. This hook is no longer supported in v3 and all CRDs should also \
@@ -159,15 +170,23 @@ fn remains_of_v2(name: &str, text: &[u8], report: &mut Report) {
         report.add(Severity::Warning, name, text);
     }
     if text.contains(".Release.Time") {
-        let text = ".Release.Time has been removed in v3, please replace with the `now` function in your templates";
+        let text =
+            ".Release.Time has been removed in v3, please replace with the `now` function in your templates";
         report.add(Severity::Error, name, text);
     }
 }
 
 fn check_object(object: &Object, file: &str, rendered: &str, request: &LintRequest, report: &mut Report) {
-    let Object { api_version, kind, name } = object;
+    let Object {
+        api_version,
+        kind,
+        name,
+    } = object;
     if let Some(reason) = names::refused(kind, name) {
-        let text = format!("object name does not conform to Kubernetes naming requirements: {}: {reason}", quoted(name));
+        let text = format!(
+            "object name does not conform to Kubernetes naming requirements: {}: {reason}",
+            quoted(name)
+        );
         report.add(Severity::Warning, file, text);
     }
     let default = template::default_capabilities(request.compat).kube_version;
@@ -179,7 +198,10 @@ fn check_object(object: &Object, file: &str, rendered: &str, request: &LintReque
     }
     let selects = ["Deployment", "ReplicaSet", "DaemonSet", "StatefulSet"].contains(&kind.as_str());
     if selects && !rendered.contains("matchLabels") && !rendered.contains("matchExpressions") {
-        let text = format!("a {kind} must contain matchLabels or matchExpressions, and {} does not", quoted(name));
+        let text = format!(
+            "a {kind} must contain matchLabels or matchExpressions, and {} does not",
+            quoted(name)
+        );
         report.add(Severity::Error, file, text);
     }
     if kind == "List"
@@ -193,7 +215,10 @@ fn check_object(object: &Object, file: &str, rendered: &str, request: &LintReque
 fn no_policy_in_list(rendered: &str, compat: Compat) -> Result<(), String> {
     let member = |value: &Value, name: &str| -> Option<Value> {
         let fields = value.as_object()?;
-        fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
+        fields
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.clone())
     };
     let list = deploy_yaml::to_json(rendered.as_bytes(), Dialect::GoYaml11)
         .map_err(|e| format!("unable to parse YAML: error converting YAML to JSON: {e}"))?;
@@ -220,5 +245,7 @@ fn no_policy_in_list(rendered: &str, compat: Compat) -> Result<(), String> {
         Compat::V4 => "annotation",
         Compat::V3 => "Annotation",
     };
-    Err(format!("{word} 'helm.sh/resource-policy' within List objects are ignored"))
+    Err(format!(
+        "{word} 'helm.sh/resource-policy' within List objects are ignored"
+    ))
 }

@@ -26,9 +26,16 @@ fn valid(source: &dyn Source, folder: &str, request: &LintRequest) -> Result<(),
     let text = source
         .read(&format!("{folder}/{FILE}"))
         .map_err(|error| format!("unable to parse YAML: open {error}"))?;
-    let own = first_document(&text, request.compat).map_err(|error| format!("unable to parse YAML: {error}"))?;
+    let own =
+        first_document(&text, request.compat).map_err(|error| format!("unable to parse YAML: {error}"))?;
     let mut warnings = Vec::new();
-    let values = coalesce::tables(&request.values, &own, Nulls::Coalesce, request.compat, &mut warnings);
+    let values = coalesce::tables(
+        &request.values,
+        &own,
+        Nulls::Coalesce,
+        request.compat,
+        &mut warnings,
+    );
     let schema = source.read(&format!("{folder}/{SCHEMA}")).unwrap_or_default();
     if schema.is_empty() || request.skip_schema_validation {
         return Ok(());
