@@ -81,6 +81,8 @@ impl Printer {
                 }
             }
             (Value::Bytes(bytes), _) => self.bytes(bytes, verb),
+            // For errors, and only in Errorf; no list or map gets as far as its elements.
+            (Value::List(_) | Value::Map(_) | Value::Object(_), 'w') => self.bad_verb(value, verb),
             (Value::List(list), _) => self.list(value, list, verb),
             (Value::Map(map), _) => self.map(value, map, verb),
             (Value::Object(object), _) => self.object(value, object, verb),
