@@ -4,7 +4,12 @@
 //!   Results and error texts are sprig's, quirks included: each was compared with the original over thousands of calls.
 //! - **What it refuses to know:** templates; Helm; the network (`getHostByName` is empty, as with Helm). The clock,
 //!   randomness and the environment come from the [`Host`](crate::func::Host).
-//! - **Where maps come in Go's random order** (`keys`, `values`), ours is sorted.
+//! - **How to test it:** `cargo test -p deploy-template --test it sprig`: sprig's own cases, recorded calls of the
+//!   original, and a property test that calls every row of the table.
+//!
+//! Known differences: `keys` and `values` are sorted, where Go's order is random. `slice` does not reach beyond the
+//! length of a list into spare capacity. Certificates are made with RSA, P-256 and Ed25519 keys; other curves are
+//! refused. `now` prints without Go's monotonic reading. What would grow without bound ends at a limit.
 //!
 //! # Adding a function
 //!
