@@ -71,7 +71,7 @@ impl<'a> Composer<'a> {
         } else if implicit_allowed && !starts_explicitly {
             self.directives()?;
             head_comment = self.split_document_head();
-            self.node(true, false)?
+            self.node(seen, true, false)?
         } else {
             self.directives()?;
             let (look, place, _) = self.peek()?;
@@ -79,12 +79,12 @@ impl<'a> Composer<'a> {
                 return Err(self.mistake(Mark::default(), "did not find expected <document start>", place));
             }
             self.scanner.take();
-            let (look, place, _) = self.peek()?;
-            match look {
+            let seen = self.peek()?;
+            match seen.0 {
                 Look::Directive | Look::DocumentStart | Look::DocumentEnd | Look::StreamEnd => {
-                    empty_scalar(place)
+                    empty_scalar(seen.1)
                 }
-                _ => self.node(true, false)?,
+                _ => self.node(seen, true, false)?,
             }
         };
         if self.peek()?.0 == Look::DocumentEnd {
@@ -102,6 +102,7 @@ impl<'a> Composer<'a> {
         }))
     }
 
+    #[inline]
     fn peek(&mut self) -> Result<Seen, Error> {
         let token = self.scanner.peek(&mut self.pending)?;
         Ok((token.kind.look(), token.start, token.end))
@@ -171,13 +172,17 @@ impl<'a> Composer<'a> {
         Ok(())
     }
 
-    fn node(&mut self, block: bool, indentless: bool) -> Result<Tree<'a>, Error> {
-        let (look, start, _) = self.peek()?;
+    /// The node that begins with the token that was just looked at.
+    fn node(&mut self, seen: Seen, block: bool, indentless: bool) -> Result<Tree<'a>, Error> {
+        let (look, start, _) = seen;
         if look == Look::Alias {
             return self.alias(start);
         }
         let mut node = Tree::empty(start.position());
-        let (look, place) = self.properties(&mut node, start)?;
+        let (look, place) = match look {
+            Look::Anchor | Look::Tag => self.properties(&mut node, start)?,
+            _ => (look, start),
+        };
         if look == Look::Scalar {
             self.add_comments(&mut node);
             if let TokenKind::Scalar(text, style) = self.scanner.take().kind {
@@ -301,10 +306,11 @@ impl<'a> Composer<'a> {
                     let stem_len = self.pending.head.len();
                     self.scanner.take();
                     self.split_stem(stem_len)?;
-                    items.push(match self.peek()?.0 {
+                    let seen = self.peek()?;
+                    items.push(match seen.0 {
                         Look::BlockEntry | Look::BlockEnd => empty_scalar(end),
                         Look::Key | Look::Value if indentless => empty_scalar(end),
-                        _ => self.node(true, false)?,
+                        _ => self.node(seen, true, false)?,
                     });
                 }
                 _ if indentless => break,
@@ -345,9 +351,10 @@ impl<'a> Composer<'a> {
             let key = match look {
                 Look::Key => {
                     self.scanner.take();
-                    match self.peek()?.0 {
+                    let seen = self.peek()?;
+                    match seen.0 {
                         Look::Key | Look::Value | Look::BlockEnd => empty_scalar(end),
-                        _ => self.node(true, true)?,
+                        _ => self.node(seen, true, true)?,
                     }
                 }
                 Look::BlockEnd => break,
@@ -358,9 +365,10 @@ impl<'a> Composer<'a> {
             let value = match look {
                 Look::Value => {
                     self.scanner.take();
-                    match self.peek()?.0 {
+                    let seen = self.peek()?;
+                    match seen.0 {
                         Look::Key | Look::Value | Look::BlockEnd => empty_scalar(end),
-                        _ => self.node(true, true)?,
+                        _ => self.node(seen, true, true)?,
                     }
                 }
                 _ => empty_scalar(place),
@@ -382,6 +390,11 @@ impl<'a> Composer<'a> {
             prior.set_foot(key.take_foot());
         }
         key
+    }
+
+    fn flow_node(&mut self) -> Result<Tree<'a>, Error> {
+        let seen = self.peek()?;
+        self.node(seen, false, false)
     }
 
     fn flow_sequence(&mut self, node: &mut Tree<'a>, start: Mark) -> Result<(), Error> {
@@ -406,7 +419,7 @@ impl<'a> Composer<'a> {
                     self.scanner.take();
                     items.push(self.flow_pair(place)?);
                 }
-                _ => items.push(self.node(false, false)?),
+                _ => items.push(self.flow_node()?),
             }
         }
         self.add_end_comments(node);
@@ -424,17 +437,16 @@ impl<'a> Composer<'a> {
                 self.scanner.take();
                 empty_scalar(end)
             }
-            _ => self.node(false, false)?,
+            _ => self.flow_node()?,
         };
         let (look, place, _) = self.peek()?;
         let mut value = empty_scalar(place);
         if look == Look::Value {
             self.scanner.take();
-            let (look, place, _) = self.peek()?;
-            value = match look {
-                Look::FlowEntry | Look::FlowSequenceEnd => empty_scalar(place),
-                _ => self.node(false, false)?,
-            };
+            let seen = self.peek()?;
+            if !matches!(seen.0, Look::FlowEntry | Look::FlowSequenceEnd) {
+                value = self.node(seen, false, false)?;
+            }
         }
         self.peek()?;
         let mut pair = Tree::empty(start.position());
@@ -466,11 +478,11 @@ impl<'a> Composer<'a> {
                     (look, place, _) = self.peek()?;
                     match look {
                         Look::Value | Look::FlowEntry | Look::FlowMappingEnd => empty_scalar(place),
-                        _ => self.node(false, false)?,
+                        _ => self.flow_node()?,
                     }
                 }
                 _ => {
-                    let key = self.node(false, false)?;
+                    let key = self.flow_node()?;
                     let (_, place, _) = self.peek()?;
                     entries.push(foot_to_key(key, empty_scalar(place)));
                     continue;
@@ -483,7 +495,7 @@ impl<'a> Composer<'a> {
                 let look;
                 (look, place, _) = self.peek()?;
                 if !matches!(look, Look::FlowEntry | Look::FlowMappingEnd) {
-                    value = Some(self.node(false, false)?);
+                    value = Some(self.flow_node()?);
                 }
             }
             entries.push(foot_to_key(key, value.unwrap_or_else(|| empty_scalar(place))));

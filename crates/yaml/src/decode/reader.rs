@@ -265,21 +265,22 @@ impl<'a, T: Readable> Reader<'a, T> {
             }
             let key_value = self.key(key)?;
             let read = self.value(value)?;
-            let name = match key_text(&key_value, &read) {
-                Ok(name) => name,
-                Err(message) => {
-                    let error = Error::at(ErrorKind::Json, key.position(), message);
-                    self.key_refused.get_or_insert(error);
-                    continue;
-                }
+            let shown = self.strict.then(|| go_syntax::of(&key_value));
+            let name = match key_value {
+                Value::String(name) => name,
+                other => match key_text(&other, &read) {
+                    Ok(name) => name,
+                    Err(message) => {
+                        let error = Error::at(ErrorKind::Json, key.position(), message);
+                        self.key_refused.get_or_insert(error);
+                        continue;
+                    }
+                },
             };
-            if self.strict {
-                let shown = go_syntax::of(&key_value);
-                if !set.insert(shown.clone()) {
-                    let text = format!("line {}: key {shown} already set in map", value.position().line);
-                    self.tell(value.position(), text);
-                    continue;
-                }
+            if let Some(shown) = shown.filter(|shown| !set.insert(shown.clone())) {
+                let text = format!("line {}: key {shown} already set in map", value.position().line);
+                self.tell(value.position(), text);
+                continue;
             }
             map.insert(name, read);
         }
@@ -532,7 +533,7 @@ fn identity<T: Readable>(key: &T) -> (u8, &str) {
     }
 }
 
-/// A key as sigs.k8s.io/yaml makes a string of it, or what it says where it cannot.
+/// A key that is no string as sigs.k8s.io/yaml makes one of it, or what it says where it cannot.
 fn key_text(key: &Value, value: &Value) -> Result<String, String> {
     let unsupported = |kind: &str, shown: &str| {
         let value = match value {
@@ -544,7 +545,6 @@ fn key_text(key: &Value, value: &Value) -> Result<String, String> {
         ))
     };
     match key {
-        Value::String(text) => Ok(text.clone()),
         Value::Bool(b) => Ok(b.to_string()),
         Value::Number(n) => match (n.as_i64(), n.as_u64(), n.as_f64()) {
             (Some(int), ..) => Ok(int.to_string()),
