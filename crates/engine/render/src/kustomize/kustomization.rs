@@ -1,6 +1,7 @@
 //! The kustomization file: its fields as types, its defaults, its refusals.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde_json::Value;
 
@@ -275,6 +276,22 @@ impl ReadAs for String {
 named_text! {
     SortOrder, "types.SortOrder";
     PatchStrategicMerge, "types.PatchStrategicMerge";
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = ResId {
+            gvk: Gvk {
+                group: self.group.clone(),
+                version: self.version.clone(),
+                kind: self.kind.clone(),
+            },
+            name: self.name.clone(),
+            namespace: self.namespace.clone(),
+            cluster_scoped: false,
+        };
+        write!(f, "{id}:a={}:l={}", self.annotation_selector, self.label_selector)
+    }
 }
 
 impl SourceSelector {

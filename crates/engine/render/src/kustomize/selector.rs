@@ -216,14 +216,17 @@ enum Token<'t> {
 
 impl Token<'_> {
     fn unexpected(&self, expected: &str) -> Error {
-        let found = match self {
+        Error::invalid(format!("found '{}', expected: {expected}", self.text()))
+    }
+
+    fn text(&self) -> &str {
+        match self {
             Token::Word(word) => word,
             Token::Symbol(symbol) => symbol,
             Token::In => "in",
             Token::NotIn => "notin",
             Token::End => "",
-        };
-        Error::invalid(format!("found '{found}', expected: {expected}"))
+        }
     }
 }
 
@@ -306,7 +309,7 @@ impl<'t> Parser<'t> {
     fn values(&mut self) -> Result<Vec<String>> {
         match self.next(false)? {
             Token::Symbol("(") => {}
-            other => return Err(other.unexpected("'('")),
+            other => return Err(Error::invalid(format!("found '{}' expected: '('", other.text()))),
         }
         let mut values = Vec::new();
         let mut wants_value = true;

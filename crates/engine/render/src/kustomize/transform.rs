@@ -200,7 +200,10 @@ impl Patch {
                         self.source
                     )));
                 };
-                for position in select(resources, target)? {
+                let selected = select(resources, target).map_err(|error| {
+                    error.context(format!("unable to find patch target \"{target}\" in `resources`"))
+                })?;
+                for position in selected {
                     merge_checked(resources, position, patch, world)?;
                 }
                 Ok(())
