@@ -11,6 +11,7 @@
 mod bench;
 mod conformance;
 mod licenses;
+mod merge_keys;
 mod peers;
 mod repository;
 mod tidy;
@@ -48,11 +49,29 @@ const COMMANDS: &[Command] = &[
         run: conformance::run,
     },
     Command {
+        name: "merge-keys",
+        about: "PATH-TO-swagger.pb: write how kustomize merges lists",
+        run: write_merge_keys,
+    },
+    Command {
         name: "licenses",
         about: "write the notices of third parties that the binary carries",
         run: licenses::run,
     },
 ];
+
+fn write_merge_keys(args: &[String]) -> Outcome {
+    let [path] = args else {
+        return Err("usage: cargo xtask merge-keys PATH-TO-swagger.pb (sigs.k8s.io/kustomize/kyaml, openapi/kubernetesapi)".to_owned());
+    };
+    let changed = repository::write(merge_keys::OUTPUT, &merge_keys::run(std::path::Path::new(path))?)?;
+    println!(
+        "{}: {}",
+        merge_keys::OUTPUT,
+        if changed { "written" } else { "unchanged" }
+    );
+    Ok(())
+}
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
