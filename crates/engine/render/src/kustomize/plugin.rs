@@ -400,7 +400,10 @@ fn value_add(model: ValueAddModel, loader: &Loader<'_>) -> Result<Transformer> {
         })
         .collect::<Result<Vec<_>>>()?;
     let value = match model.value.trim() {
-        "" => loader.root().rsplit('/').next().unwrap_or_default().to_owned(),
+        "" => match loader.root().rsplit('/').next() {
+            Some("") | None => "/".to_owned(),
+            Some(folder) => folder.to_owned(),
+        },
         value => value.to_owned(),
     };
     Ok(Transformer::ValueAdd { value, targets })

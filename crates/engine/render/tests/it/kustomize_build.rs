@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use deploy_conformance::{Suite, root, skipped};
+use deploy_conformance::{Suite, repository, root, skipped};
 use deploy_render::kustomize::{BuildOptions, Order, build};
 use deploy_render::source::MemorySource;
 use serde_json::Value;
@@ -92,4 +92,28 @@ fn collect(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>) {
             files.insert(path, content);
         }
     }
+}
+
+/// Folders of `fixtures/kustomize/build`: `in`, and what kustomize 5.8.1 prints for it (`expect.yaml`) or says
+/// (`error.txt`); `path.txt` names the folder to build where it is not `in` itself.
+#[test]
+fn trees_of_corners_equal_kustomize() {
+    let root = repository().join("fixtures/kustomize/build");
+    let mut count = 0;
+    for entry in fs::read_dir(&root).expect("the fixtures can be listed") {
+        let folder = entry.expect("the entry can be read").path();
+        let case = folder.display();
+        let mut files = BTreeMap::new();
+        collect(&folder.join("in"), "", &mut files);
+        let path = fs::read_to_string(folder.join("path.txt")).unwrap_or_default();
+        let built = build(&MemorySource::new(files), path.trim(), &BuildOptions::default());
+        let got = built.map(|built| built.output).map_err(|error| error.to_string());
+        let want = match fs::read_to_string(folder.join("error.txt")) {
+            Ok(error) => Err(error.trim_end().to_owned()),
+            Err(_) => Ok(text(&folder.join("expect.yaml"))),
+        };
+        assert_eq!(got.map_err(|error| error.trim_end().to_owned()), want, "{case}");
+        count += 1;
+    }
+    assert!(count >= 30, "only {count} trees were found");
 }
