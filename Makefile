@@ -48,6 +48,7 @@ check: prerequisites
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --check --manifest-path $(SHOP)/server/Cargo.toml
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy --all-targets --locked --manifest-path $(SHOP)/server/Cargo.toml --target-dir target/shop -- -D warnings
 	$(CARGO) xtask tidy
 
 fmt:

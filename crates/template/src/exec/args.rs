@@ -255,15 +255,21 @@ fn int(value: Option<i64>, kind: IntType) -> std::result::Result<Value, &'static
 /// What nil is as a type, if the type has a nil.
 fn zero(param: Param) -> Option<Value> {
     Some(match param {
-        Param::Any | Param::Reflect | Param::Object(_) => Value::Nil,
+        Param::Any | Param::Reflect => Value::Nil,
+        // A pointer has a nil, a struct such as `time.Time` has none.
+        Param::Object(name) if name.starts_with('*') => Value::Nil,
         Param::Bytes => Value::Bytes(Rc::from([])),
         Param::Strings => Value::List(List::nil(ElemType::String)),
         Param::List => Value::List(List::nil(ElemType::Any)),
         Param::Map => Value::Map(Map::nil(ElemType::Any)),
         Param::StringMap => Value::Map(Map::nil(ElemType::String)),
-        Param::String | Param::Bool | Param::Int | Param::Int64 | Param::Uint32 | Param::Float64 => {
-            return None;
-        }
+        Param::Object(_)
+        | Param::String
+        | Param::Bool
+        | Param::Int
+        | Param::Int64
+        | Param::Uint32
+        | Param::Float64 => return None,
     })
 }
 

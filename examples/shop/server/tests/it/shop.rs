@@ -121,7 +121,8 @@ impl Service {
 
     /// Sends SIGTERM.
     pub fn terminate(&self) {
-        let status = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status().unwrap();
+        let status =
+            Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status().unwrap();
         assert!(status.success());
     }
 
