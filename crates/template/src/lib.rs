@@ -11,6 +11,7 @@ pub mod escape;
 pub mod exec;
 pub mod fmt;
 pub mod func;
+pub mod json;
 pub mod lex;
 pub mod limits;
 pub mod parse;

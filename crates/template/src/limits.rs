@@ -13,6 +13,9 @@ pub const CONTROL_DEPTH: usize = 10_000;
 /// itself has no end. Go's JSON encoder starts to look for cycles at 1,000; its printer would run out of memory.
 pub const VALUE_DEPTH: usize = 10_000;
 
+/// How deep lists and maps may nest in JSON that a template reads. Go's own bound.
+pub const JSON_DEPTH: usize = 10_000;
+
 /// The largest width or precision of a `printf` verb, as in Go (`fmt` tooLarge).
 pub const FORMAT_NUMBER: usize = 1_000_000;
 

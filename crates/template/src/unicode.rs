@@ -83,6 +83,14 @@ pub fn push(out: &mut Vec<u8>, c: char) {
     out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
 }
 
+/// Appends text with each byte that is not UTF-8 replaced by U+FFFD, one by one as Go does it.
+pub fn push_lossy(out: &mut String, bytes: &[u8]) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => out.push_str(text),
+        Err(_) => out.extend(chars(bytes).map(|(_, c, _)| c)),
+    }
+}
+
 /// Whether the code point lies in one of the runs: an odd number of bounds is passed, or it is the last of a run.
 fn member(bounds: &[u32], c: char) -> bool {
     let code = u32::from(c);

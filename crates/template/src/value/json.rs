@@ -239,12 +239,10 @@ fn number(value: f64) -> Result<serde_json::Value, JsonError> {
     }
 }
 
-/// The text with each byte that is not UTF-8 replaced by U+FFFD, one by one as Go does it.
 fn lossy(bytes: &[u8]) -> String {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.to_owned(),
-        Err(_) => unicode::chars(bytes).map(|(_, c, _)| c).collect(),
-    }
+    let mut text = String::with_capacity(bytes.len());
+    unicode::push_lossy(&mut text, bytes);
+    text
 }
 
 /// Standard base64 with padding, as JSON has bytes.

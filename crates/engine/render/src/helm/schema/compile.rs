@@ -192,7 +192,7 @@ impl<'w> Compiler<'w> {
             .lines()
             .find_map(|line| line.split_once(' ').filter(|(known, _)| *known == url));
         if let Some((_, json)) = published {
-            return Json::parse(json);
+            return Json::parse(json.as_bytes());
         }
         let cause = match url::scheme(url) {
             Some("urn") => {

@@ -54,7 +54,7 @@ pub fn validate(
     warnings: &mut Vec<String>,
 ) -> Result<(), SchemaError> {
     let failed = |message| SchemaError { message };
-    let schema = Json::parse(&String::from_utf8_lossy(schema)).map_err(failed)?;
+    let schema = Json::parse(schema).map_err(failed)?;
     let compiled = compile::compile(LOCATION, schema, warnings).map_err(failed)?;
     check::check(&compiled, &Json::from_map(values)).map_err(|failure| {
         let location = format!("{LOCATION}#");
