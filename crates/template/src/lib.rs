@@ -7,6 +7,7 @@
 //! - **How to test it:** `cargo test -p deploy-template`; external cases are under `conformance/gotemplate`.
 
 mod builtins;
+pub mod encoding;
 pub mod escape;
 pub mod exec;
 pub mod fmt;

@@ -2,9 +2,9 @@
 
 use std::convert::Infallible;
 
+use crate::encoding::encode_base64;
 use crate::func::{FuncResult, Host};
 use crate::sprig::args::{check_text_size, fail, int, string};
-use crate::sprig::encoding::encode_base64;
 use crate::value::Value;
 
 /// A number below `bound`, each as likely as the other; 0 for the bound 0.

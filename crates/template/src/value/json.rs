@@ -1,6 +1,7 @@
 //! Values as JSON, as Go's `encoding/json` writes it.
 
 use super::{Value, inspect};
+use crate::encoding::encode_base64;
 use crate::fmt::{Layout, format_float};
 use crate::limits::VALUE_DEPTH;
 use crate::stack::deeper;
@@ -84,7 +85,7 @@ impl Writer {
             Value::Float(n) => self.out.push_str(&float(*n)?),
             Value::Complex(..) => return Err(JsonError::Type("complex128".to_owned())),
             Value::Str(s) => push_json_string(&mut self.out, s.as_bytes(), self.style.escape_html),
-            Value::Bytes(bytes) => push_json_string(&mut self.out, base64(bytes).as_bytes(), false),
+            Value::Bytes(bytes) => push_json_string(&mut self.out, encode_base64(bytes).as_bytes(), false),
             Value::List(list) if list.is_nil() => self.out.push_str("null"),
             Value::Map(map) if map.is_nil() => self.out.push_str("null"),
             Value::List(list) => {
@@ -184,7 +185,7 @@ fn tree(value: &Value, depth: usize) -> Result<serde_json::Value, JsonError> {
         Value::Float(n) => number(*n)?,
         Value::Complex(..) => return Err(JsonError::Type("complex128".to_owned())),
         Value::Str(s) => text(s.as_bytes()),
-        Value::Bytes(bytes) => serde_json::Value::String(base64(bytes)),
+        Value::Bytes(bytes) => serde_json::Value::String(encode_base64(bytes)),
         Value::List(list) if list.is_nil() => serde_json::Value::Null,
         Value::Map(map) if map.is_nil() => serde_json::Value::Null,
         Value::List(list) => {
@@ -243,23 +244,4 @@ fn lossy(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     unicode::push_lossy(&mut text, bytes);
     text
-}
-
-/// Standard base64 with padding, as JSON has bytes.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let at = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
-        let group = at(0) << 16 | at(1) << 8 | at(2);
-        for i in 0..4 {
-            if i <= chunk.len() {
-                let index = usize::try_from(group >> (18 - 6 * i) & 63).expect("six bits");
-                out.push(char::from(ALPHABET[index]));
-            } else {
-                out.push('=');
-            }
-        }
-    }
-    out
 }

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use deploy_template::encoding::encode_base64;
 use deploy_template::func::{FuncError, Host, Param, Signature};
 use deploy_template::value::{ElemType, Map, Object, Value};
 use serde_json::Value as Json;
 
 use super::chart::File;
-use super::encoding::{base64, without_final_newline};
+use super::functions::without_final_newline;
 use super::glob::Glob;
 use super::sort::base;
 
@@ -110,7 +111,7 @@ impl Object for Files {
             ("Glob", 1) => Value::Object(Rc::new(self.glob(&argument))),
             ("Lines", 1) => self.lines(&argument),
             ("AsConfig", 0) => Value::str(self.to_yaml(|data| String::from_utf8_lossy(data).into_owned())),
-            ("AsSecrets", 0) => Value::str(self.to_yaml(base64)),
+            ("AsSecrets", 0) => Value::str(self.to_yaml(encode_base64)),
             _ => return None,
         };
         Some(Ok(result))
@@ -133,7 +134,7 @@ impl Object for Files {
         Json::Object(
             self.files
                 .iter()
-                .map(|(path, data)| (path.clone(), Json::String(base64(data))))
+                .map(|(path, data)| (path.clone(), Json::String(encode_base64(data))))
                 .collect(),
         )
     }

@@ -7,7 +7,6 @@ use deploy_yaml::Dialect;
 use serde_json::Value as Json;
 
 use super::compat::Compat;
-use super::encoding::without_final_newline;
 use super::{duration, json, toml};
 use crate::limits::JSON_DEPTH;
 
@@ -212,6 +211,14 @@ fn array(json: &Json, wrap: impl Fn(String) -> String) -> List {
         Json::Null => List::nil(ElemType::Any),
         other => List::new(vec![Value::str(wrap(cannot_unmarshal(other, "[]interface {}")))]),
     }
+}
+
+/// The text without the newline that ends it; template functions leave it to the template.
+pub(super) fn without_final_newline(mut text: String) -> String {
+    if text.ends_with('\n') {
+        text.pop();
+    }
+    text
 }
 
 fn cannot_unmarshal(json: &Json, target: &str) -> String {

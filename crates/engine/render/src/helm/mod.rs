@@ -7,7 +7,6 @@ pub mod coalesce;
 pub mod compat;
 pub mod dependencies;
 mod duration;
-mod encoding;
 pub mod engine;
 mod files;
 mod functions;

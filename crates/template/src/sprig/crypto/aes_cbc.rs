@@ -3,9 +3,9 @@
 use aes::Aes256;
 use aes::cipher::{Array, BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
 
+use crate::encoding::{decode_base64, encode_base64};
 use crate::func::{FuncError, FuncResult, Host};
 use crate::sprig::args::{fail, string, text};
-use crate::sprig::encoding::{decode_base64, encode_base64};
 use crate::value::Value;
 
 const BLOCK: usize = 16;

@@ -7,10 +7,10 @@ use std::rc::Rc;
 use super::key::{CERTIFICATE_KEY_BITS, PrivateKey, generate_rsa};
 use super::x509::{self, Issuer, Moment, Template};
 use super::{der, pem};
+use crate::encoding::decode_base64;
 use crate::func::{FuncError, FuncResult, Host};
 use crate::sprig::args::{any, fail, int, list, text};
 use crate::sprig::dates::utc_digits;
-use crate::sprig::encoding::decode_base64;
 use crate::sprig::show::display;
 use crate::value::{Object, Str, Value};
 

@@ -3,9 +3,9 @@
 use scrypt::Params;
 use sha2::{Digest, Sha256};
 
+use crate::encoding::encode_bcrypt;
 use crate::func::{FuncResult, Host};
 use crate::sprig::args::{string, text};
-use crate::sprig::encoding::encode_bcrypt;
 use crate::sprig::text::find;
 use crate::value::Value;
 

@@ -1,6 +1,6 @@
 //! PEM (RFC 7468), as Go's `encoding/pem` reads and writes it.
 
-use crate::sprig::encoding::{decode_base64, encode_base64};
+use crate::encoding::{decode_base64, encode_base64};
 use crate::sprig::text::find;
 
 const LINE: usize = 64;
