@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use crate::budget::{Budget, steps_of};
 use crate::builtins::Builtin;
 use crate::exec::{Ctx, ExecError};
 use crate::value::Value;
@@ -125,11 +126,16 @@ pub struct FuncDef {
 pub type DynamicBody = dyn for<'a, 'b> Fn(&'a mut Ctx<'b>, &[Value]) -> FuncResult;
 
 /// The functions that templates may call: the built-in ones of text/template, and what is added.
+///
+/// A table is for one render: all runs with it together take at most [`RENDER_STEPS`](crate::limits::RENDER_STEPS) and
+/// [`RENDER_BYTES`](crate::limits::RENDER_BYTES).
 #[derive(Clone)]
 pub struct Funcs {
     /// Functions by the order in which they came. A parser notes that number, so a call needs no look-up by name.
     entries: Vec<Function>,
     slots: HashMap<&'static str, usize>,
+    /// What the runs with this table may still use.
+    pub(crate) budget: Budget,
 }
 
 #[derive(Clone)]
@@ -137,6 +143,8 @@ pub(crate) struct Function {
     pub name: &'static str,
     pub signature: Signature,
     pub body: Body,
+    /// What a call takes of the budget.
+    pub steps: u64,
 }
 
 #[derive(Clone)]
@@ -159,12 +167,14 @@ impl Funcs {
         let mut funcs = Funcs {
             entries: Vec::new(),
             slots: HashMap::new(),
+            budget: Budget::default(),
         };
         for (name, signature, builtin) in crate::builtins::all() {
             funcs.insert(Function {
                 name,
                 signature: *signature,
                 body: Body::Builtin(*builtin),
+                steps: 1,
             });
         }
         funcs
@@ -179,6 +189,7 @@ impl Funcs {
                 variadic: def.variadic,
             },
             body: Body::Plain(def.body),
+            steps: steps_of(def.name),
         });
     }
 
@@ -198,6 +209,7 @@ impl Funcs {
             name,
             signature,
             body: Body::Dynamic(Rc::new(body)),
+            steps: 1,
         });
     }
 

@@ -6,6 +6,7 @@
 //! - **Entry point:** [`value::Value`] for data, [`func::FuncDef`] to add a function.
 //! - **How to test it:** `cargo test -p deploy-template`; external cases are under `conformance/gotemplate`.
 
+mod budget;
 mod builtins;
 pub mod encoding;
 pub mod escape;

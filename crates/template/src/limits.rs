@@ -27,3 +27,17 @@ pub const STACK_RED_ZONE_BYTES: usize = 160 << 10;
 
 /// How much stack is added where less than the red zone is left.
 pub const STACK_SEGMENT_BYTES: usize = 4 << 20;
+
+/// Steps of all templates of one render: nodes and calls. A large chart takes some hundred thousand, the slowest that is
+/// known (an umbrella of a hundred charts) some ten million. Go has no bound; this many take it half a minute.
+pub const RENDER_STEPS: u64 = 50_000_000;
+
+/// Bytes that all templates of one render write, make and hand to functions. A large chart comes to some 20 MB. Go has
+/// no bound but its memory; a cluster refuses a release above 1 MB.
+pub const RENDER_BYTES: u64 = 1 << 30;
+
+/// What a byte of output counts: it is copied again when documents are split, sorted and printed.
+pub const OUTPUT_WEIGHT: usize = 4;
+
+/// What a method of an object counts as, in steps: `.Files.Glob` looks at each file of the chart.
+pub const METHOD_STEPS: u64 = 100;

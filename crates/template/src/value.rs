@@ -105,6 +105,11 @@ impl Str {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// Whether nobody else holds it.
+    pub(crate) fn is_unshared(&self) -> bool {
+        Rc::strong_count(&self.0) == 1
+    }
 }
 
 impl std::borrow::Borrow<[u8]> for Str {
@@ -197,6 +202,11 @@ impl List {
         self.0.items.borrow_mut()
     }
 
+    /// Whether nobody else holds it.
+    pub(crate) fn is_unshared(&self) -> bool {
+        Rc::strong_count(&self.0) == 1
+    }
+
     /// Whether both are the same slice, not merely equal ones.
     pub fn same(&self, other: &List) -> bool {
         Rc::ptr_eq(&self.0, &other.0)
@@ -273,6 +283,11 @@ impl Map {
     /// Adds or replaces a key.
     pub fn set(&self, key: impl Into<Str>, value: Value) {
         self.0.entries.borrow_mut().insert(key.into(), value);
+    }
+
+    /// Whether nobody else holds it.
+    pub(crate) fn is_unshared(&self) -> bool {
+        Rc::strong_count(&self.0) == 1
     }
 
     /// Whether both are the same map, not merely equal ones.

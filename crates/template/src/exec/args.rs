@@ -33,6 +33,7 @@ impl<'e> Ctx<'e> {
         };
         let args = args.get(1..).unwrap_or_default();
         let signature = function.signature;
+        self.within(self.funcs.budget.steps(function.steps))?;
         let result = match &function.body {
             Body::Builtin(Builtin::And) => return self.and_or(dot, name, false, args, last),
             Body::Builtin(Builtin::Or) => return self.and_or(dot, name, true, args, last),
@@ -52,12 +53,16 @@ impl<'e> Ctx<'e> {
                 .filter(|_| *builtin == Builtin::Call);
                 let values = self.slots(dot, signature, args, last)?;
                 match builtin.run(&values, callee.as_deref().unwrap_or_default()) {
-                    Ok(slot) => return Ok(slot),
+                    Ok(slot) => {
+                        self.within(self.funcs.budget.result(&slot.value))?;
+                        return Ok(slot);
+                    }
                     Err(error) => Err(error),
                 }
             }
             Body::Plain(body) => {
                 let values = self.arguments(dot, name, signature, args, last)?;
+                self.within(self.funcs.budget.arguments(&values))?;
                 body(self.host, &values)
             }
             Body::Dynamic(body) => {
@@ -75,7 +80,10 @@ impl<'e> Ctx<'e> {
     /// The result of a call, or its error with the place of the call.
     pub(super) fn called(&mut self, name: &str, caller: At<'e>, result: FuncResult) -> Result<Slot> {
         match result {
-            Ok(value) => Ok(Slot::plain(value)),
+            Ok(value) => {
+                self.within(self.funcs.budget.result(&value))?;
+                Ok(Slot::plain(value))
+            }
             Err(error) => {
                 self.at = Some(caller);
                 self.fail(format!("error calling {name}: {error}"))

@@ -100,6 +100,7 @@ impl<'e> Ctx<'e> {
         last: Option<Slot>,
     ) -> Result<Slot> {
         let rest = args.get(1..).unwrap_or_default();
+        self.within(self.funcs.budget.method())?;
         if let Some(signature) = object.method(name) {
             let args = self.arguments(dot, name, signature, rest, last)?;
             let result = object.call(name, &args, self.host);

@@ -3,8 +3,9 @@
 use super::Slot;
 use super::context::Ctx;
 use super::error::{At, ExecError};
+use crate::budget::Exhausted;
 use crate::fmt;
-use crate::limits::TEMPLATE_DEPTH;
+use crate::limits::{OUTPUT_WEIGHT, TEMPLATE_DEPTH};
 use crate::parse::{Branch, Invocation, Node, Nodes, Pipe, Tree};
 use crate::quote::quote;
 use crate::stack::deeper;
@@ -27,10 +28,32 @@ impl<'e> Ctx<'e> {
         Err(at.error(self.tree, message.into()))
     }
 
+    /// Goes on only while the budget lasts.
+    pub(super) fn within(&self, budget: std::result::Result<(), Exhausted>) -> Result<()> {
+        match budget {
+            Ok(()) => Ok(()),
+            Err(exhausted) => self.fail(exhausted.message()),
+        }
+    }
+
+    /// Counts output of a node.
+    fn written(&mut self, node: &'e Node, bytes: usize) -> Result<()> {
+        if let Err(exhausted) = self.funcs.budget.bytes(bytes.saturating_mul(OUTPUT_WEIGHT)) {
+            self.at = Some(At::Node(node));
+            return self.fail(exhausted.message());
+        }
+        Ok(())
+    }
+
     pub(super) fn nodes(&mut self, dot: &Slot, nodes: &'e Nodes) -> Result<Flow> {
         for node in &nodes.items {
+            if let Err(exhausted) = self.funcs.budget.steps(1) {
+                self.at = Some(At::Node(node));
+                return self.fail(exhausted.message());
+            }
             let flow = match node {
                 Node::Text { text, .. } => {
+                    self.written(node, text.len())?;
                     self.out.extend_from_slice(text);
                     continue;
                 }
@@ -60,11 +83,13 @@ impl<'e> Ctx<'e> {
         let value = self.pipe(dot, pipe)?.value;
         if pipe.variables.is_empty() {
             self.at = Some(At::Node(node));
+            let before = self.out.len();
             match &value {
                 Value::Str(s) => self.out.extend_from_slice(s.as_bytes()),
                 Value::Nil => self.out.extend_from_slice(b"<no value>"),
                 _ => self.out = fmt::print(std::mem::take(&mut self.out), &[value]),
             }
+            self.written(node, self.out.len() - before)?;
         }
         Ok(())
     }
@@ -180,6 +205,8 @@ impl<'e> Ctx<'e> {
         let mut any = false;
         for (key, element) in elements {
             any = true;
+            // A body may be empty.
+            self.within(self.funcs.budget.steps(1))?;
             self.set_range_variables(&branch.pipe, key, &element)?;
             let flow = self.nodes(&element, &branch.then)?;
             self.variables.truncate(mark);
