@@ -22,5 +22,8 @@ pub(super) const MAX_NODE_DEPTH: usize = 512;
 /// Depth of a chain of references between types in a `crds` file: a type may refer to itself.
 pub(super) const MAX_CRD_DEPTH: usize = 32;
 
+/// Values that the `copy` steps of one JSON patch may add: a step can copy the document into itself, which doubles it.
+pub(super) const MAX_COPIED_VALUES: usize = 1_000_000;
+
 /// Compiled size of one regular expression of a selector, in bytes.
 pub(super) const MAX_REGEX_BYTES: usize = 1 << 20;

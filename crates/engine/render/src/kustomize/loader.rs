@@ -123,12 +123,15 @@ impl<'w> Loader<'w> {
     /// The kustomization file of this folder: its name and its bytes.
     pub(super) fn kustomization_file(&self) -> Result<(&'static str, Vec<u8>)> {
         let mut found: Vec<(&'static str, Vec<u8>)> = Vec::new();
+        let mut unreadable = None;
         for name in FILE_NAMES {
             let kind = self.world.source.kind(&clean(&self.root, name)).ok().flatten();
-            if kind == Some(EntryKind::File)
-                && let Ok(content) = self.load(name)
-            {
-                found.push((name, content));
+            if kind != Some(EntryKind::File) {
+                continue;
+            }
+            match self.load(name) {
+                Ok(content) => found.push((name, content)),
+                Err(error) => unreadable = Some((name, error)),
             }
         }
         let names: Vec<&str> = found.iter().map(|(name, _)| *name).collect();
@@ -140,15 +143,20 @@ impl<'w> Loader<'w> {
             )));
         }
         found.pop().ok_or_else(|| {
-            Error::new(
-                ErrorKind::Missing {
-                    path: clean(&self.root, FILE_NAMES[0]),
-                },
-                format!(
-                    "unable to find one of 'kustomization.yaml', 'kustomization.yml' or 'Kustomization' in directory '{}'",
-                    self.root
+            let text = format!(
+                "unable to find one of 'kustomization.yaml', 'kustomization.yml' or 'Kustomization' in directory '{}'",
+                self.root
+            );
+            match unreadable {
+                // There is one; kustomize does not say why it cannot be read.
+                Some((name, error)) => error.reworded(|cause| format!("{text}: {cause}")).in_file(&clean(&self.root, name)),
+                None => Error::new(
+                    ErrorKind::Missing {
+                        path: clean(&self.root, FILE_NAMES[0]),
+                    },
+                    text,
                 ),
-            )
+            }
         })
     }
 }

@@ -7,6 +7,8 @@ use deploy_yaml::Dialect;
 use deploy_yaml::node::{Content, Node, Position, Style};
 use serde_json::{Map, Value};
 
+use crate::kustomize::limits::MAX_COPIED_VALUES;
+
 /// One operation, as its text gives it; what is wrong with it shows when it is applied.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Operation(Map<String, Value>);
@@ -65,8 +67,9 @@ pub fn parse_operations(text: &str) -> Result<Vec<Operation>, JsonError> {
 pub(super) fn apply(target: &mut Node, operations: &[Operation]) -> Result<(), JsonError> {
     let mut document = deploy_yaml::node_to_json(target, Dialect::GoYaml3)
         .map_err(|e| JsonError::Resource(e.to_string()))?;
+    let mut copied = 0;
     for operation in operations {
-        operation.apply(&mut document)?;
+        operation.apply(&mut document, &mut copied)?;
     }
     if !document.is_object() {
         let kind = if document.is_array() { "array" } else { "string" };
@@ -120,14 +123,24 @@ fn mark_read(node: &mut Node) {
     }
 }
 
+/// How many values a value is made of.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Array(elements) => 1 + elements.iter().map(size).sum::<usize>(),
+        Value::Object(fields) => 1 + fields.values().map(size).sum::<usize>(),
+        _ => 1,
+    }
+}
+
 impl Operation {
-    fn apply(&self, document: &mut Value) -> Result<(), JsonError> {
+    /// `copied` is how many values have been copied so far.
+    fn apply(&self, document: &mut Value, copied: &mut usize) -> Result<(), JsonError> {
         match self.text("op").unwrap_or("unknown") {
             "add" => self.add(document),
             "remove" => self.remove(document),
             "replace" => self.replace(document),
             "move" => self.move_value(document),
-            "copy" => self.copy(document),
+            "copy" => self.copy(document, copied),
             "test" => self.test(document),
             other => fail(format!("Unexpected kind: {other}")),
         }
@@ -230,7 +243,7 @@ impl Operation {
             .map_err(|e| JsonError::Apply(format!("error in move for path: '{path}': {e}")))
     }
 
-    fn copy(&self, document: &mut Value) -> Result<(), JsonError> {
+    fn copy(&self, document: &mut Value, copied: &mut usize) -> Result<(), JsonError> {
         let from = self.path(
             "from",
             "copy operation failed to decode from: operation, missing from field: missing value",
@@ -241,9 +254,14 @@ impl Operation {
             ))
         })?;
         let value = look(container, &key)
-            .map_err(|e| JsonError::Apply(format!("error in copy for from: '{from}': {e}")))?
-            .cloned()
-            .unwrap_or_default();
+            .map_err(|e| JsonError::Apply(format!("error in copy for from: '{from}': {e}")))?;
+        *copied += value.map_or(0, size);
+        if *copied > MAX_COPIED_VALUES {
+            return fail(format!(
+                "error in copy for from: '{from}': the patch copies more than {MAX_COPIED_VALUES} values"
+            ));
+        }
+        let value = value.cloned().unwrap_or_default();
         let path = self.path("path", "copy operation failed to decode path: missing value")?;
         let (container, key) = find(document, path).ok_or_else(|| {
             JsonError::Apply(format!(
