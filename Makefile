@@ -29,9 +29,9 @@ build: prerequisites
 up: build
 	@mkdir -p target/up
 	@set -e; for site in $(SITES); do \
-	  $(DEPLOY) render $(SHOP)/chart --name shop --namespace prod-$$site -f $(SHOP)/values/$$site.yaml -o yaml > target/up/$$site.yaml; \
+	  $(DEPLOY) render $(SHOP)/chart --release shop --namespace prod-$$site -f $(SHOP)/values/$$site.yaml -o yaml > target/up/$$site.yaml; \
 	  echo; echo "== $$site: target/up/$$site.yaml"; \
-	  $(DEPLOY) render $(SHOP)/chart --name shop --namespace prod-$$site -f $(SHOP)/values/$$site.yaml -o table; \
+	  $(DEPLOY) render $(SHOP)/chart --release shop --namespace prod-$$site -f $(SHOP)/values/$$site.yaml -o table; \
 	done
 	@echo; echo "Next: diff target/up/us.yaml target/up/de.yaml"
 	@echo "      $(DEPLOY) helm template shop $(SHOP)/chart -f $(SHOP)/values/my.yaml --set storefront.replicas=5"
