@@ -34,7 +34,7 @@ up: build
 	  $(DEPLOY) render $(SHOP)/chart --release shop --namespace prod-$$site -f $(SHOP)/values/$$site.yaml -o table; \
 	done
 	@echo; echo "Next: diff target/up/us.yaml target/up/de.yaml"
-	@echo "      $(DEPLOY) helm template shop $(SHOP)/chart -f $(SHOP)/values/my.yaml --set storefront.replicas=5"
+	@echo "      $(DEPLOY) helm template shop $(SHOP)/chart -f $(SHOP)/values/my.yaml --set services.storefront.replicas=5"
 	@echo "      $(DEPLOY) helm lint $(SHOP)/chart"
 
 down:
