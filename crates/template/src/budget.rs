@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use crate::limits::{METHOD_STEPS, RENDER_BYTES, RENDER_STEPS};
+use crate::limits::{METHOD_STEPS, RENDER_BYTES, RENDER_STEPS, VALUE_DEPTH, WALKED_VALUE_BYTES};
 use crate::stack::deeper;
 use crate::value::Value;
 
@@ -68,6 +68,33 @@ impl Budget {
         Ok(())
     }
 
+    /// Takes what a function is going to read that follows its arguments down to the last value. Maps that share parts
+    /// double with each level, and it would never end.
+    pub fn walk(&self, values: &[Value]) -> Result {
+        values.iter().try_for_each(|value| self.walk_level(value, 0))
+    }
+
+    fn walk_level(&self, value: &Value, depth: usize) -> Result {
+        self.bytes(WALKED_VALUE_BYTES)?;
+        match value {
+            // What is nested deeper is for the function to refuse, in Go's words.
+            _ if depth > VALUE_DEPTH => Ok(()),
+            Value::List(list) => {
+                let items = list.items();
+                deeper(|| items.iter().try_for_each(|item| self.walk_level(item, depth + 1)))
+            }
+            Value::Map(map) => {
+                let entries = map.entries();
+                deeper(|| {
+                    entries
+                        .values()
+                        .try_for_each(|value| self.walk_level(value, depth + 1))
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Takes a result with all that is in it, unless somebody else holds it: then it was there before.
     pub fn result(&self, value: &Value) -> Result {
         // What the allocator hands out for an item, and for an entry with its key.
@@ -111,4 +138,25 @@ pub(crate) fn steps_of(function: &str) -> u64 {
         "encryptAES" | "decryptAES" => 100,
         _ => 1,
     }
+}
+
+/// Whether a function follows its arguments down to the last value.
+pub(crate) fn walks(function: &str) -> bool {
+    let name = function.strip_prefix("must").unwrap_or(function);
+    matches!(
+        name.to_ascii_lowercase().as_str(),
+        "toyaml"
+            | "toyamlpretty"
+            | "tojson"
+            | "toprettyjson"
+            | "torawjson"
+            | "totoml"
+            | "deepcopy"
+            | "deepequal"
+            | "merge"
+            | "mergeoverwrite"
+            | "has"
+            | "uniq"
+            | "without"
+    )
 }

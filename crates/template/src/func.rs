@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::budget::{Budget, steps_of};
+use crate::budget::{Budget, steps_of, walks};
 use crate::builtins::Builtin;
 use crate::exec::{Ctx, ExecError};
 use crate::value::Value;
@@ -145,6 +145,8 @@ pub(crate) struct Function {
     pub body: Body,
     /// What a call takes of the budget.
     pub steps: u64,
+    /// Whether it follows its arguments down to the last value.
+    pub walks: bool,
 }
 
 #[derive(Clone)]
@@ -175,6 +177,7 @@ impl Funcs {
                 signature: *signature,
                 body: Body::Builtin(*builtin),
                 steps: 1,
+                walks: false,
             });
         }
         funcs
@@ -190,6 +193,7 @@ impl Funcs {
             },
             body: Body::Plain(def.body),
             steps: steps_of(def.name),
+            walks: walks(def.name),
         });
     }
 
@@ -210,6 +214,7 @@ impl Funcs {
             signature,
             body: Body::Dynamic(Rc::new(body)),
             steps: 1,
+            walks: false,
         });
     }
 

@@ -39,5 +39,8 @@ pub const RENDER_BYTES: u64 = 1 << 30;
 /// What a byte of output counts: it is copied again when documents are split, sorted and printed.
 pub const OUTPUT_WEIGHT: usize = 4;
 
+/// What a value counts, in bytes, where a function follows its arguments down to the last one.
+pub const WALKED_VALUE_BYTES: usize = 16;
+
 /// What a method of an object counts as, in steps: `.Files.Glob` looks at each file of the chart.
 pub const METHOD_STEPS: u64 = 100;

@@ -63,6 +63,9 @@ impl<'e> Ctx<'e> {
             Body::Plain(body) => {
                 let values = self.arguments(dot, name, signature, args, last)?;
                 self.within(self.funcs.budget.arguments(&values))?;
+                if function.walks {
+                    self.within(self.funcs.budget.walk(&values))?;
+                }
                 body(self.host, &values)
             }
             Body::Dynamic(body) => {
