@@ -4,8 +4,8 @@ use std::io::Read;
 
 use deploy_model::{Code, Diagnostic};
 use deploy_render::helm::chart::Chart;
+use deploy_render::helm::chart::load::{self, LoadError};
 use deploy_render::helm::compat::Compat;
-use deploy_render::helm::load::{self, LoadError};
 use deploy_render::helm::show;
 use deploy_render::helm::values::ValueOptions;
 use deploy_render::inputs::Inputs;

@@ -1,7 +1,7 @@
 //! `deploy helm lint`
 
 use deploy_model::{Code, Diagnostic, Exit};
-use deploy_render::helm::archive::{self, Budget};
+use deploy_render::helm::chart::archive::{self, Budget};
 use deploy_render::helm::compat::Compat;
 use deploy_render::helm::lint::{self, Finding, LintRequest, Severity};
 use deploy_render::source::{EntryKind, MemorySource, Source, SourceError};

@@ -6,8 +6,8 @@ use std::io::Write;
 use std::path::Path;
 
 use deploy_model::{Code, Diagnostic, Exit};
-use deploy_render::helm::capabilities::KubeVersion;
 use deploy_render::helm::compat::Compat;
+use deploy_render::helm::engine::capabilities::KubeVersion;
 use deploy_render::helm::template::{self, Rendered, TemplateError, TemplateRequest};
 
 use super::flags::{CHART, Flag, GLOBAL, Kind, Line, Tables, VALUES, list, switch, text, texts};

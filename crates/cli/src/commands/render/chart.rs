@@ -2,8 +2,8 @@
 
 use clap::ArgMatches;
 use deploy_model::{Code, Diagnostic};
+use deploy_render::helm::chart::load::{self, LoadError};
 use deploy_render::helm::compat::Compat;
-use deploy_render::helm::load::{self, LoadError};
 use deploy_render::helm::template::{self, TemplateError, TemplateRequest};
 use deploy_render::helm::values::ValueOptions;
 use deploy_render::inputs::{InputKind, Inputs};

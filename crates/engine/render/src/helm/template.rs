@@ -8,18 +8,18 @@ use deploy_template::{Funcs, Options, TemplateSet, execute, sprig};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::capabilities::{Capabilities, IncompatibleKubeVersion, KubeVersion};
-use super::chart::Chart;
-use super::coalesce::{self, Nulls, TypeMismatch};
-use super::compat::Compat;
-use super::dependencies::{self, DependencyError};
-use super::engine::{self, EngineError, EngineOptions, Facts, Release};
-use super::glob::Glob;
-use super::hooks::Hook;
-use super::quote::quoted;
-use super::schema::{self, SchemaError};
-use super::show;
-use super::sort::{self, Manifest, SortError, install_order, sort_manifests};
+use crate::helm::chart::Chart;
+use crate::helm::chart::dependencies::{self, DependencyError};
+use crate::helm::compat::Compat;
+use crate::helm::engine::capabilities::{Capabilities, IncompatibleKubeVersion, KubeVersion};
+use crate::helm::engine::{self, EngineError, EngineOptions, Facts, Release};
+use crate::helm::go::glob::Glob;
+use crate::helm::go::quote::quoted;
+use crate::helm::manifests::hooks::Hook;
+use crate::helm::manifests::sort::{self, Manifest, SortError, install_order, sort_manifests};
+use crate::helm::schema::{self, SchemaError};
+use crate::helm::show;
+use crate::helm::values::coalesce::{self, Nulls, TypeMismatch};
 use crate::inputs::{InputKind, Inputs};
 
 /// What a render is asked for, beside the chart.
@@ -31,7 +31,7 @@ pub struct TemplateRequest {
     pub namespace: String,
     /// `.Release.IsUpgrade` instead of `.Release.IsInstall`.
     pub is_upgrade: bool,
-    /// The user's values, already merged; see [`super::values::ValueOptions`].
+    /// The user's values, already merged; see [`crate::helm::values::ValueOptions`].
     pub values: Map<String, Value>,
     /// The cluster's version; without it, the one that helm assumes.
     pub kube_version: Option<KubeVersion>,

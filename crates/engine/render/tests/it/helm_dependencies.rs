@@ -1,9 +1,9 @@
 //! Conditions, tags, aliases and imported values, against the rows that helm's own tests were turned into.
 
 use deploy_conformance::{Suite, root, rows, skipped};
-use deploy_render::helm::coalesce::Nulls;
+use deploy_render::helm::chart::dependencies;
 use deploy_render::helm::compat::Compat;
-use deploy_render::helm::dependencies;
+use deploy_render::helm::values::coalesce::Nulls;
 
 use crate::helm_rows::{chart, same, tree};
 

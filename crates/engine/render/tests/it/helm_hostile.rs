@@ -2,11 +2,12 @@
 
 use std::io::Write;
 
-use deploy_render::helm::archive::{self, Budget};
-use deploy_render::helm::coalesce::{self, Nulls};
+use deploy_render::helm::chart::archive::{self, Budget};
+use deploy_render::helm::chart::{dependencies, load};
 use deploy_render::helm::compat::Compat;
-use deploy_render::helm::strvals::{self, Kind};
-use deploy_render::helm::{dependencies, load, schema, values};
+use deploy_render::helm::values::coalesce::{self, Nulls};
+use deploy_render::helm::values::strvals::{self, Kind};
+use deploy_render::helm::{schema, values};
 use deploy_render::inputs::Inputs;
 use deploy_render::limits::CHART_BYTES;
 use deploy_render::source::{Entry, EntryKind, MemorySource, Source, SourceError};

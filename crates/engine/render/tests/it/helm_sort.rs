@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use deploy_conformance::{Suite, root, rows, skipped};
 use deploy_render::helm::compat::Compat;
-use deploy_render::helm::hooks::Hook;
-use deploy_render::helm::sort::sort_manifests;
+use deploy_render::helm::manifests::hooks::Hook;
+use deploy_render::helm::manifests::sort::sort_manifests;
 use serde_json::{Value, json};
 
 #[test]

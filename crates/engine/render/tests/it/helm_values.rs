@@ -1,9 +1,9 @@
 //! `--set` and coalescing, against the rows that helm's own tests were turned into.
 
 use deploy_conformance::{Suite, root, rows, skipped};
-use deploy_render::helm::coalesce::{self, Nulls};
 use deploy_render::helm::compat::Compat;
-use deploy_render::helm::strvals::{self, Kind};
+use deploy_render::helm::values::coalesce::{self, Nulls};
+use deploy_render::helm::values::strvals::{self, Kind};
 use serde_json::{Map, Value};
 
 use crate::helm_rows::{chart, same};

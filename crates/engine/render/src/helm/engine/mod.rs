@@ -1,9 +1,14 @@
 //! Runs the templates of a chart and of the charts below it.
 
+pub mod capabilities;
+mod duration;
 mod errors;
 mod facts;
+mod files;
+mod functions;
 mod run;
 mod scope;
+mod toml;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -14,9 +19,9 @@ use deploy_template::value::{Map, Value};
 use deploy_template::{Funcs, TemplateSet, execute};
 use serde_json::Value as Json;
 
-use super::capabilities::Capabilities;
-use super::chart::Chart;
-use super::compat::Compat;
+use self::capabilities::Capabilities;
+use crate::helm::chart::Chart;
+use crate::helm::compat::Compat;
 use crate::inputs::{InputKind, Inputs};
 
 pub use errors::EngineError;
@@ -178,7 +183,7 @@ fn order(name: &str) -> (usize, &str) {
 
 /// Partials are there to be included; they have no output of their own.
 fn is_partial(path: &str) -> bool {
-    super::sort::base(path).starts_with('_')
+    crate::helm::manifests::sort::base(path).starts_with('_')
 }
 
 /// Notes whether a template asked for something that the next render may answer differently.

@@ -12,10 +12,10 @@ use sha2::{Digest, Sha256};
 
 use super::errors::{self, MARK_END, MARK_START};
 use super::facts::FactKey;
+use super::functions;
 use super::{EngineError, EngineOptions};
 use crate::helm::compat::Compat;
-use crate::helm::functions;
-use crate::helm::quote::quoted;
+use crate::helm::go::quote::quoted;
 use crate::limits::{INCLUDE_DEPTH, TPL_CACHE, TPL_DEPTH};
 
 /// The name that helm gives to the set of all templates, and to the text of `tpl`.

@@ -8,10 +8,10 @@ use deploy_template::func::{FuncError, Host, Param, Signature};
 use deploy_template::value::{ElemType, List, Map, Object, Str, Value};
 use serde_json::Value as Json;
 
-use crate::helm::capabilities::{Capabilities, KubeVersion};
+use super::capabilities::{Capabilities, KubeVersion};
+use super::files::Files;
 use crate::helm::chart::{Chart, Dependency, Metadata};
 use crate::helm::compat::Compat;
-use crate::helm::files::Files;
 use crate::helm::show;
 
 /// One template with the scope that it is run in.

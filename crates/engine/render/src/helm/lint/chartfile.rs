@@ -6,10 +6,10 @@ use serde_json::{Map, Value};
 
 use super::{Report, Severity, address, kind_of};
 use crate::helm::chart::Metadata;
+use crate::helm::chart::metadata::Draft;
 use crate::helm::compat::Compat;
-use crate::helm::gofmt;
-use crate::helm::metadata::Draft;
-use crate::helm::quote::quoted;
+use crate::helm::go::quote::quoted;
+use crate::helm::go::verbs;
 use crate::source::{EntryKind, Source};
 
 const FILE: &str = "Chart.yaml";
@@ -93,7 +93,7 @@ fn is_text(fields: &Map<String, Value>, key: &str) -> Result<(), String> {
         Some(Value::Number(_)) => Err(format!("{key} should be of type string but it's of type float64")),
         Some(other) => Err(format!(
             "{key} should be of type string but it's of type {}",
-            gofmt::type_name(other)
+            verbs::type_name(other)
         )),
     }
 }

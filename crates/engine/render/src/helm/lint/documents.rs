@@ -4,7 +4,7 @@
 use deploy_yaml::Dialect;
 use serde_json::Value;
 
-use crate::helm::json;
+use crate::helm::go::json;
 
 /// What lint looks at of an object.
 #[derive(Debug, Default)]

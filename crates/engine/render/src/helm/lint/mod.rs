@@ -13,11 +13,11 @@ use std::fmt;
 use deploy_template::func::Host;
 use serde_json::{Map, Value};
 
-use super::capabilities::KubeVersion;
-use super::chart::Chart;
-use super::compat::Compat;
-use super::metadata::{DecodeError, Draft};
-use super::show;
+use crate::helm::chart::Chart;
+use crate::helm::chart::metadata::{DecodeError, Draft};
+use crate::helm::compat::Compat;
+use crate::helm::engine::capabilities::KubeVersion;
+use crate::helm::show;
 use crate::inputs::Inputs;
 use crate::source::{EntryKind, Source};
 

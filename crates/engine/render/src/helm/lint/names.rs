@@ -1,6 +1,6 @@
 //! The names that Kubernetes accepts, kind by kind, with its words for the others (k8s.io/apimachinery, `validation`).
 
-use crate::helm::quote::quoted;
+use crate::helm::go::quote::quoted;
 
 const SUBDOMAIN_MAX_BYTES: usize = 253;
 const LABEL_MAX_BYTES: usize = 63;

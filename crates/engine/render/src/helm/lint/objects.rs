@@ -9,12 +9,14 @@ use serde_json::Value;
 use super::documents::{Documents, Object};
 use super::{LintRequest, Report, Severity, deprecations, kind_of, names};
 use crate::helm::chart::Chart;
-use crate::helm::coalesce::{self, Nulls};
+use crate::helm::chart::dependencies;
 use crate::helm::compat::Compat;
 use crate::helm::engine::{self, EngineOptions, Release};
-use crate::helm::quote::quoted;
-use crate::helm::sort::base;
-use crate::helm::{dependencies, json, schema, template};
+use crate::helm::go::json;
+use crate::helm::go::quote::quoted;
+use crate::helm::manifests::sort::base;
+use crate::helm::values::coalesce::{self, Nulls};
+use crate::helm::{schema, template};
 use crate::source::{EntryKind, Source};
 
 const FOLDER: &str = "templates/";

@@ -4,9 +4,11 @@ use deploy_yaml::Dialect;
 use serde_json::{Map, Value};
 
 use super::{LintRequest, Report, Severity, kind_of};
-use crate::helm::coalesce::{self, Nulls};
 use crate::helm::compat::Compat;
-use crate::helm::{json, schema, table};
+use crate::helm::go::json;
+use crate::helm::schema;
+use crate::helm::values::coalesce::{self, Nulls};
+use crate::helm::values::table;
 use crate::source::Source;
 
 const FILE: &str = "values.yaml";

@@ -132,7 +132,7 @@ impl<'c> Checker<'c> {
                     "both {} and {} resolve to {} causing reference cycle",
                     self.keyword_location(scope),
                     self.keyword_location(earlier),
-                    crate::helm::quote::quoted(&schema.location)
+                    crate::helm::go::quote::quoted(&schema.location)
                 )
             }));
         }

@@ -10,7 +10,7 @@ use super::format::Format;
 use super::json::{Json, escaped};
 use super::number::Decimal;
 use super::{check, compare, pattern, url};
-use crate::helm::quote::quoted;
+use crate::helm::go::quote::quoted;
 
 /// The number of a schema in [`Compiled`].
 pub type Id = usize;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::json::{Json, escaped};
 use super::url;
-use crate::helm::quote::quoted;
+use crate::helm::go::quote::quoted;
 
 /// A version of JSON Schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,7 +1,7 @@
 //! What does not fit a schema, as a tree, and its text: that of santhosh-tekuri/jsonschema, which helm prints.
 
 use super::json::{Json, escaped};
-use crate::helm::quote;
+use crate::helm::go::quote;
 
 /// One thing that does not fit.
 #[derive(Clone, Debug, Default)]

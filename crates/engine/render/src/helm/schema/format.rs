@@ -101,7 +101,7 @@ fn ipv4(text: &str) -> Result<(), String> {
         if !group.bytes().all(|b| b.is_ascii_digit()) || group.is_empty() {
             let problem = format!(
                 "strconv.Atoi: parsing {}: invalid syntax",
-                crate::helm::quote::quoted(group)
+                crate::helm::go::quote::quoted(group)
             );
             return Err(problem);
         }
@@ -122,7 +122,7 @@ fn ipv6(text: &str) -> Result<(), String> {
     text.parse::<Ipv6Addr>().map(|_| ()).map_err(|_| {
         format!(
             "ParseAddr({}): unable to parse IP",
-            crate::helm::quote::quoted(text)
+            crate::helm::go::quote::quoted(text)
         )
     })
 }
@@ -188,9 +188,9 @@ fn email(text: &str) -> Result<(), String> {
 }
 
 fn date(text: &str) -> Result<(), String> {
-    let quoted = crate::helm::quote::quoted(text);
+    let quoted = crate::helm::go::quote::quoted(text);
     let bad = |part: &str| {
-        let part = crate::helm::quote::quoted(part);
+        let part = crate::helm::go::quote::quoted(part);
         Err(format!(
             "parsing time {quoted} as \"2006-01-02\": cannot parse {part} as \"2006\""
         ))
@@ -310,7 +310,7 @@ fn uri_reference(text: &str) -> Result<(), String> {
 
 /// What of Go's `net/url` can fail: control characters, blanks in a host, broken escapes and addresses.
 fn parsed_url(text: &str) -> Result<(), String> {
-    let quoted = crate::helm::quote::quoted(text);
+    let quoted = crate::helm::go::quote::quoted(text);
     if text.bytes().any(|b| b < b' ' || b == 0x7f) {
         return Err(format!(
             "parse {quoted}: net/url: invalid control character in URL"
@@ -323,7 +323,7 @@ fn parsed_url(text: &str) -> Result<(), String> {
     if url::decoded(&before.replace("%25", "")).is_none() {
         let at = before.find('%').unwrap_or_default();
         let escape: String = before[at..].chars().take(3).collect();
-        let escape = crate::helm::quote::quoted(&escape);
+        let escape = crate::helm::go::quote::quoted(&escape);
         return Err(format!("parse {quoted}: invalid URL escape {escape}"));
     }
     let Some((_, rest)) = before.split_once("://") else {
@@ -335,7 +335,7 @@ fn parsed_url(text: &str) -> Result<(), String> {
         .chars()
         .find(|c| matches!(c, ' ' | '<' | '>' | '"' | '`' | '{' | '}' | '|' | '\\' | '^'))
     {
-        let c = crate::helm::quote::quoted(&c.to_string());
+        let c = crate::helm::go::quote::quoted(&c.to_string());
         return Err(format!("parse {quoted}: invalid character {c} in host name"));
     }
     if let Some(address) = host.strip_prefix('[').and_then(|h| h.split(']').next()) {

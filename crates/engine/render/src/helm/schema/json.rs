@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use deploy_template::json::{self, Part};
 
-use crate::helm::gofmt;
+use crate::helm::go::verbs;
 use crate::limits::SCHEMA_LEVELS;
 
 /// A JSON value.
@@ -45,7 +45,7 @@ impl Json {
         match value {
             serde_json::Value::Null => Json::Null,
             serde_json::Value::Bool(b) => Json::Bool(*b),
-            serde_json::Value::Number(_) => Json::Number(gofmt::display(value)),
+            serde_json::Value::Number(_) => Json::Number(verbs::display(value)),
             serde_json::Value::String(s) => Json::String(s.clone()),
             serde_json::Value::Array(items) => Json::Array(items.iter().map(Json::from_value).collect()),
             serde_json::Value::Object(entries) => Json::from_map(entries),

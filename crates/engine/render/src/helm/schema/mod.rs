@@ -18,8 +18,8 @@ mod url;
 use serde_json::{Map, Value};
 
 use self::json::Json;
-use super::chart::Chart;
-use super::gofmt;
+use crate::helm::chart::Chart;
+use crate::helm::go::verbs;
 
 /// Values that do not fit the schemas of their charts; the text is helm's, without its first line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,7 +77,7 @@ fn collect(chart: &Chart, values: &Map<String, Value>, warnings: &mut Vec<String
             Some(other) => message.push_str(&format!(
                 "{}:\ninvalid type for values: expected object (map), got {}\n",
                 below.name(),
-                gofmt::type_name(other)
+                verbs::type_name(other)
             )),
         }
     }

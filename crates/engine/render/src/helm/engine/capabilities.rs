@@ -1,8 +1,8 @@
 //! What a chart may ask about the cluster and about helm: versions of Kubernetes and of its APIs.
 
-use super::chart::Chart;
-use super::quote::quoted;
-use super::version;
+use crate::helm::chart::Chart;
+use crate::helm::chart::version;
+use crate::helm::go::quote::quoted;
 
 /// `.Capabilities`
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use deploy_template::func::{FuncDef, FuncError, FuncResult, Host, Param};
 use deploy_template::value::{Object, Value};
 use serde_json::Value as Json;
 
-use super::quote::quoted;
+use crate::helm::go::quote::quoted;
 
 /// `mustToDuration`, `durationSeconds` and their kin; new in helm 4.
 pub const FUNCTIONS: &[FuncDef] = &[

@@ -6,8 +6,9 @@ use deploy_template::value::{ElemType, JsonStyle, List, Map, Str, Value};
 use deploy_yaml::Dialect;
 use serde_json::Value as Json;
 
-use super::compat::Compat;
-use super::{duration, json, toml};
+use super::{duration, toml};
+use crate::helm::compat::Compat;
+use crate::helm::go::json;
 use crate::limits::JSON_DEPTH;
 
 /// The functions of a version of helm. A name here wins over the same name in sprig.

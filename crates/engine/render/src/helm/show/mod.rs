@@ -1,12 +1,14 @@
 //! `helm show`: what is in a chart, without rendering it.
 
+mod jsonpath;
+
 use serde_json::{Map, Value};
 
-use super::chart::{Chart, Dependency, File, Metadata};
-use super::compat::Compat;
-use super::jsonpath::{self, JsonPathError};
-use super::load::{self, LoadError};
-use super::sort::base;
+use self::jsonpath::JsonPathError;
+use crate::helm::chart::load::{self, LoadError};
+use crate::helm::chart::{Chart, Dependency, File, Metadata};
+use crate::helm::compat::Compat;
+use crate::helm::manifests::sort::base;
 use crate::inputs::Inputs;
 use crate::source::{EntryKind, Source};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use deploy_yaml::Dialect;
 use serde_json::{Map, Value};
 
-use super::compat::Compat;
+use crate::helm::compat::Compat;
 
 /// `apiVersion`, `kind`, and of `metadata` the name and the annotations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

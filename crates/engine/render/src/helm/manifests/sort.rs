@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::compat::Compat;
 use super::head::{Head, HeadError};
 use super::hooks::{self, Hook};
+use crate::helm::compat::Compat;
 
 /// One object of the rendered text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -203,7 +203,7 @@ fn rank<'a>(kind: &'a str, order: &[&str]) -> (usize, &'a str) {
 }
 
 /// The last part of a path.
-pub(super) fn base(path: &str) -> &str {
+pub(crate) fn base(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 

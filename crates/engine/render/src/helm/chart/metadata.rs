@@ -3,9 +3,9 @@
 use deploy_yaml::Dialect;
 use serde_json::{Map, Value};
 
-use super::chart::{Dependency, Maintainer, Metadata};
-use super::quote::{quoted, sanitized};
 use super::version;
+use super::{Dependency, Maintainer, Metadata};
+use crate::helm::go::quote::{quoted, sanitized};
 
 /// A `Chart.yaml` before validation: lists may hold nulls.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -316,7 +316,7 @@ fn read_dependency(at: &Place, entries: &Map<String, Value>) -> Result<Dependenc
                     .items(value, "[]interface {}")?
                     .iter()
                     .cloned()
-                    .map(super::table::floats)
+                    .map(crate::helm::values::table::floats)
                     .collect();
             }
             _ => {}

@@ -4,8 +4,8 @@ use std::io::{self, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::chart::File;
-use super::quote::quoted;
+use super::File;
+use crate::helm::go::quote::quoted;
 use crate::limits::{CHART_BYTES, CHART_FILES};
 
 /// Why an archive holds no chart. The texts are helm's.

@@ -1,5 +1,12 @@
 //! A chart as it was loaded, before any value is applied.
 
+pub mod archive;
+pub mod dependencies;
+mod ignore;
+pub mod load;
+pub mod metadata;
+pub mod version;
+
 use std::sync::Arc;
 
 use serde_json::{Map, Value};

@@ -10,10 +10,10 @@ use deploy_template::func::{FuncError, Host, Param, Signature};
 use deploy_template::value::{ElemType, Map, Object, Value};
 use serde_json::Value as Json;
 
-use super::chart::File;
 use super::functions::without_final_newline;
-use super::glob::Glob;
-use super::sort::base;
+use crate::helm::chart::File;
+use crate::helm::go::glob::Glob;
+use crate::helm::manifests::sort::base;
 
 /// A map from path to content, with helm's methods.
 pub struct Files {

@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::chart::{Chart, Dependency};
-use super::coalesce::{Coalescer, Nulls, TypeMismatch};
-use super::compat::Compat;
-use super::gofmt;
-use super::table::{Node, Table};
 use super::version;
+use super::{Chart, Dependency};
+use crate::helm::compat::Compat;
+use crate::helm::go::verbs;
+use crate::helm::values::coalesce::{Coalescer, Nulls, TypeMismatch};
+use crate::helm::values::table::{Node, Table};
 use crate::limits::VALUE_ENTRIES;
 
 /// Why dependencies cannot be worked out.
@@ -249,7 +249,7 @@ fn import_below(
     let values = values.unfolded(&mut budget).ok_or_else(endless)?;
     let imported = imported.unfolded(&mut budget).ok_or_else(endless)?;
     if nulls == Nulls::Coalesce {
-        super::coalesce::remove_nulls(&values);
+        crate::helm::values::coalesce::remove_nulls(&values);
     }
     coalescer.tables(&values, &imported, "", nulls);
     chart.values = values.into_map();
@@ -261,7 +261,7 @@ fn import_paths(import: &Value) -> Option<(String, String)> {
     match import {
         Value::String(name) => Some((format!("exports.{name}"), ".".to_owned())),
         Value::Object(entries) => {
-            let text = |key| gofmt::display(entries.get(key).unwrap_or(&Value::Null));
+            let text = |key| verbs::display(entries.get(key).unwrap_or(&Value::Null));
             Some((text("child"), text("parent")))
         }
         _ => None,
@@ -294,7 +294,7 @@ fn below_path(path: &str, table: Table) -> Table {
 }
 
 fn warn_missing(coalescer: &mut Coalescer<'_>, chart: &str, key: &str, names_chart: bool) {
-    let cause = format!("{} is not a table", super::quote::quoted(key));
+    let cause = format!("{} is not a table", crate::helm::go::quote::quoted(key));
     coalescer.warnings.push(match (coalescer.compat, names_chart) {
         (Compat::V3, true) => format!("Warning: ImportValues missing table from chart {chart}: {cause}"),
         (Compat::V3, false) => format!("Warning: ImportValues missing table: {cause}"),
@@ -317,10 +317,11 @@ fn log_line(message: &str, attributes: &[(&str, &str)]) -> String {
 
 /// Go's `slog.TextHandler` quotes what holds blanks, quotes or equals signs.
 fn log_value(text: &str) -> String {
-    let plain = |c: char| c > ' ' && c != '"' && c != '=' && c != '\u{7f}' && super::quote::is_print(c);
+    let plain =
+        |c: char| c > ' ' && c != '"' && c != '=' && c != '\u{7f}' && crate::helm::go::quote::is_print(c);
     if !text.is_empty() && text.chars().all(plain) {
         text.to_owned()
     } else {
-        super::quote::quoted(text)
+        crate::helm::go::quote::quoted(text)
     }
 }

@@ -4,8 +4,8 @@ use std::str::Chars;
 
 use serde_json::{Map, Value};
 
-use super::gofmt;
-use super::quote::quoted;
+use crate::helm::go::quote::quoted;
+use crate::helm::go::verbs;
 use crate::limits::{SET_INDEX, SET_LIST_LEVELS, SET_NAME_LEVELS};
 
 /// How the part behind an equals sign is read.
@@ -407,7 +407,7 @@ fn typed(text: String) -> Value {
 fn conversion(found: &Value, wanted: &str) -> String {
     let found = match found {
         Value::Null => "nil",
-        other => gofmt::type_name(other),
+        other => verbs::type_name(other),
     };
     format!("unable to parse key: interface conversion: interface {{}} is {found}, not {wanted}")
 }

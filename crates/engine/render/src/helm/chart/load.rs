@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use super::archive::{self, ArchiveError, Budget};
-use super::chart::{Chart, File};
 use super::ignore::{IgnoreError, Rules};
 use super::metadata::{self, DecodeError, Draft, ValidationError};
-use super::values::{self, ReadError};
+use super::{Chart, File};
+use crate::helm::values::{self, ReadError};
 use crate::inputs::{InputKind, Inputs};
 use crate::limits::{CHART_BYTES, CHART_DEPTH};
 use crate::source::{EntryKind, Source, SourceError};
@@ -387,7 +387,7 @@ fn place(
     Ok(())
 }
 
-fn lock(name: &'static str, file: &File) -> Result<Vec<super::chart::Dependency>, LoadError> {
+fn lock(name: &'static str, file: &File) -> Result<Vec<super::Dependency>, LoadError> {
     metadata::parse_lock(&file.data).map_err(|cause| LoadError::Metadata { file: name, cause })
 }
 

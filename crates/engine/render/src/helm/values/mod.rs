@@ -1,10 +1,14 @@
 //! The values that a user gives beside a chart, and how files of values are read.
 
+pub mod coalesce;
+pub mod strvals;
+pub mod table;
+
 use deploy_yaml::Dialect;
 use serde_json::{Map, Value};
 
-use super::strvals::{self, Kind, SetError};
-use super::table::floats;
+use self::strvals::{Kind, SetError};
+use self::table::floats;
 
 /// The options that set values, each in the order of the command line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

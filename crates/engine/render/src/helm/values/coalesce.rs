@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::chart::Chart;
-use super::compat::Compat;
-use super::gofmt;
 use super::table::{Node, Table};
+use crate::helm::chart::Chart;
+use crate::helm::compat::Compat;
+use crate::helm::go::verbs;
 
 /// The key whose table every subchart sees.
 const GLOBAL: &str = "global";
@@ -56,7 +56,7 @@ pub fn tables(
 }
 
 /// The rules, and where the warnings go.
-pub(super) struct Coalescer<'w> {
+pub(crate) struct Coalescer<'w> {
     pub compat: Compat,
     pub warnings: &'w mut Vec<String>,
 }
@@ -78,7 +78,7 @@ impl Coalescer<'_> {
                 Some(Node::Leaf(other)) => {
                     return Err(TypeMismatch {
                         chart: subchart.name().to_owned(),
-                        found: gofmt::as_boolean(&other),
+                        found: verbs::as_boolean(&other),
                     });
                 }
                 None => {
@@ -130,7 +130,7 @@ impl Coalescer<'_> {
                     Node::Leaf(leaf) => self.warnings.push(format!(
                         "warning: destination for {} is a table. Ignoring non-table value ({})",
                         joined(prefix, &key),
-                        gofmt::display(&leaf)
+                        verbs::display(&leaf)
                     )),
                 },
             }
@@ -141,7 +141,7 @@ impl Coalescer<'_> {
         if let Node::Table(table) = value {
             self.warnings.push(format!(
                 "warning: cannot overwrite table with non table for {key} ({})",
-                gofmt::display(&Value::Object(table.to_map()))
+                verbs::display(&Value::Object(table.to_map()))
             ));
         }
     }
@@ -219,7 +219,7 @@ impl Coalescer<'_> {
                         }
                         Some(Node::Leaf(_)) => self.warnings.push(format!(
                             "Conflict: cannot merge map onto non-map for {}. Skipping.",
-                            super::quote::quoted(&key)
+                            crate::helm::go::quote::quoted(&key)
                         )),
                     }
                 }
@@ -234,7 +234,7 @@ impl Coalescer<'_> {
 }
 
 /// Removes every null, at every depth of tables.
-pub(super) fn remove_nulls(table: &Table) {
+pub(crate) fn remove_nulls(table: &Table) {
     for (key, node) in table.entries() {
         match node {
             Node::Table(inner) => remove_nulls(&inner),
