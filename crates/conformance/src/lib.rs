@@ -5,6 +5,7 @@
 //! - **Entry point:** [`Suite`]. The floor and the known failures of suite `area/name` stand in
 //!   `fixtures/conformance/area/name.txt`: a line `floor N`, then `case-name: reason` for each case that fails.
 //!   A case that fails without a line, or passes with one, fails the test, so the list is always exact.
+//! - **How to test it:** it has no tests of its own: the suites of all other crates run through it.
 
 #![allow(
     clippy::print_stdout,

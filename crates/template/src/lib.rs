@@ -3,7 +3,9 @@
 //! - **What it is:** lexer, parser and executor of Go templates with Go's error texts, `fmt`'s verbs, and the sprig
 //!   function library. Charts, alert messages and Prometheus annotations are written in it.
 //! - **What it refuses to know:** Helm, YAML, files, the clock. Time, randomness and environment come from a [`func::Host`].
-//! - **Entry point:** [`value::Value`] for data, [`func::FuncDef`] to add a function.
+//! - **Entry point:** [`TemplateSet`] to parse and [`execute`] to run; [`value::Value`] is data, [`func::FuncDef`] a function,
+//!   [`sprig::functions`] the library. What else of Go both templates and their callers need (`fmt`, `quote`, `json`,
+//!   `encoding`, `unicode`) is public too.
 //! - **How to test it:** `cargo test -p deploy-template`; external cases are under `conformance/gotemplate`.
 
 mod budget;

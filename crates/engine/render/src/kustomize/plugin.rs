@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::config::field_specs;
 use super::decode::{self, Decode, Mode, go_struct};
 use super::error::{Context, Error, Result};
-use super::filters::field_spec::FieldSpecs;
+use super::filters::field_spec::{FieldSpecs, split_path};
 use super::filters::images;
 use super::filters::namespace::{Namespace, Subjects};
 use super::generators;
@@ -407,20 +407,4 @@ fn value_add(model: ValueAddModel, loader: &Loader<'_>) -> Result<Transformer> {
         value => value.to_owned(),
     };
     Ok(Transformer::ValueAdd { value, targets })
-}
-
-/// Splits at slashes; `\/` is a slash in a name.
-fn split_path(path: &str) -> Vec<String> {
-    let mut parts: Vec<String> = Vec::new();
-    for piece in path.split('/') {
-        match parts.last_mut() {
-            Some(last) if last.ends_with('\\') => {
-                last.pop();
-                last.push('/');
-                last.push_str(piece);
-            }
-            _ => parts.push(piece.to_owned()),
-        }
-    }
-    parts
 }

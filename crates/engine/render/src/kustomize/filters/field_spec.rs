@@ -72,7 +72,8 @@ struct Part {
 impl Compiled {
     /// Splits the path of a spec.
     pub fn new(spec: FieldSpec) -> Compiled {
-        let parts = split(&spec.path)
+        let from_root = spec.path.strip_prefix('/').unwrap_or(&spec.path);
+        let parts = split_path(from_root)
             .into_iter()
             .map(|part| match part.strip_suffix("[]") {
                 Some(name) => Part {
@@ -94,12 +95,8 @@ impl Compiled {
     }
 }
 
-/// Splits a path at its slashes; `\/` is a slash in a name, and one slash at the beginning means nothing.
-fn split(path: &str) -> Vec<String> {
-    let path = match path.strip_prefix('/') {
-        Some(rest) => rest,
-        None => path,
-    };
+/// Splits a path at its slashes; `\/` is a slash in a name.
+pub fn split_path(path: &str) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
     for piece in path.split('/') {
         match parts.last_mut() {
