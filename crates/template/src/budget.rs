@@ -133,8 +133,8 @@ pub(crate) fn steps_of(function: &str) -> u64 {
         | "genSelfSignedCertWithKey"
         | "genSignedCert"
         | "genSignedCertWithKey"
-        | "buildCustomCert" => 100_000,
-        "derivePassword" | "htpasswd" | "bcrypt" => 50_000,
+        | "buildCustomCert" => 200_000,
+        "derivePassword" | "htpasswd" | "bcrypt" => 200_000,
         "encryptAES" | "decryptAES" => 100,
         _ => 1,
     }

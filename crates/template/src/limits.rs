@@ -20,7 +20,7 @@ pub const JSON_DEPTH: usize = 10_000;
 pub const FORMAT_NUMBER: usize = 1_000_000;
 
 /// How much a value may print in one go: maps that share parts double with each level.
-pub const PRINT_BYTES: usize = 256 << 20;
+pub const PRINT_BYTES: usize = 64 << 20;
 
 /// How much stack must be left before a step deeper; a step never needs more than this.
 pub const STACK_RED_ZONE_BYTES: usize = 160 << 10;
@@ -28,9 +28,9 @@ pub const STACK_RED_ZONE_BYTES: usize = 160 << 10;
 /// How much stack is added where less than the red zone is left.
 pub const STACK_SEGMENT_BYTES: usize = 4 << 20;
 
-/// Steps of all templates of one render: nodes and calls. A large chart takes some hundred thousand, the slowest that is
-/// known (an umbrella of a hundred charts) some ten million. Go has no bound; this many take it half a minute.
-pub const RENDER_STEPS: u64 = 50_000_000;
+/// Steps of all templates of one render: nodes and calls. A large chart takes some hundred thousand, an umbrella of
+/// a hundred charts some million. Go has no bound; this many take it ten seconds.
+pub const RENDER_STEPS: u64 = 20_000_000;
 
 /// Bytes that all templates of one render write, make and hand to functions. A large chart comes to some 20 MB. Go has
 /// no bound but its memory; a cluster refuses a release above 1 MB.
@@ -40,7 +40,7 @@ pub const RENDER_BYTES: u64 = 1 << 30;
 pub const OUTPUT_WEIGHT: usize = 4;
 
 /// What a value counts, in bytes, where a function follows its arguments down to the last one.
-pub const WALKED_VALUE_BYTES: usize = 16;
+pub const WALKED_VALUE_BYTES: usize = 64;
 
 /// What a method of an object counts as, in steps: `.Files.Glob` looks at each file of the chart.
 pub const METHOD_STEPS: u64 = 100;

@@ -2,6 +2,7 @@
 
 mod disk;
 mod helm_cases;
+mod hostile;
 mod kustomize;
 mod process;
 mod sessions;

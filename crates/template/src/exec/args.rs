@@ -52,6 +52,9 @@ impl<'e> Ctx<'e> {
                 }
                 .filter(|_| *builtin == Builtin::Call);
                 let values = self.slots(dot, signature, args, last)?;
+                for slot in &values {
+                    self.within(self.funcs.budget.arguments(std::slice::from_ref(&slot.value)))?;
+                }
                 match builtin.run(&values, callee.as_deref().unwrap_or_default()) {
                     Ok(slot) => {
                         self.within(self.funcs.budget.result(&slot.value))?;
