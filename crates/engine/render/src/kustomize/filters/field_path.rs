@@ -273,7 +273,7 @@ impl Matcher<'_> {
         tree::expect(node, Kind::Mapping)?;
         if tree::field(node, name).is_none() {
             let Some(create) = self.create else { return Ok(0) };
-            let mut made = made(kind_before(rest, create));
+            let mut made = tree::empty(kind_before(rest, create));
             // Nothing can be put into a null; what is made for it is lost, as in kustomize.
             if tree::is_null(node) {
                 return self.visit(&mut made, rest);
@@ -299,7 +299,7 @@ impl Matcher<'_> {
         tree::expect(node, Kind::Sequence)?;
         let count = tree::elements(node).len();
         if let (Some(create), Some(elements)) = (self.create.filter(|_| count == index), node.items_mut()) {
-            elements.push(made(kind_before(rest, create)));
+            elements.push(tree::empty(kind_before(rest, create)));
         }
         match node.items_mut().and_then(|elements| elements.get_mut(index)) {
             Some(element) => self.visit(element, rest),
@@ -369,14 +369,6 @@ fn kind_before(rest: &[Part], last: Kind) -> Kind {
         None => last,
         Some(Step::Match { .. } | Step::Broken | Step::Index(_)) => Kind::Sequence,
         Some(Step::Field | Step::Last | Step::All) => Kind::Mapping,
-    }
-}
-
-fn made(kind: Kind) -> Node {
-    match kind {
-        Kind::Mapping => Node::mapping(Vec::new()),
-        Kind::Sequence => Node::sequence(Vec::new()),
-        Kind::Scalar | Kind::Alias => tree::scalar(""),
     }
 }
 

@@ -299,7 +299,7 @@ fn walk_map(
         (None, None) => return Ok(()),
         (None, Some(make)) => {
             let place = tree::entries(node).len();
-            tree::put_field(node, &part.name, made(make.kind), tree::scalar(&part.name));
+            tree::put_field(node, &part.name, tree::empty(make.kind), tree::scalar(&part.name));
             place
         }
     };
@@ -323,18 +323,10 @@ fn walk_map(
     walk(field, rest, create, set)
 }
 
-fn made(kind: Kind) -> Node {
-    tree::made(match kind {
-        Kind::Mapping => Content::Mapping(Vec::new()),
-        Kind::Sequence => Content::Sequence(Vec::new()),
-        Kind::Scalar | Kind::Alias => Content::Scalar(String::new()),
-    })
-}
-
 /// A null becomes what would have been made there.
 fn turn_into(node: &mut Node, create: Create) {
     if create.kind != Kind::Scalar {
-        node.content = made(create.kind).content;
+        node.content = tree::empty(create.kind).content;
         node.style = Style::Plain;
         node.tag = None;
     } else {

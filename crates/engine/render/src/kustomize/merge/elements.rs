@@ -36,7 +36,7 @@ impl Arena {
         for &id in list {
             left[id] -= 1;
             out.push(match left[id] {
-                0 => std::mem::replace(&mut self.nodes[id], tree::made(Content::Scalar(String::new()))),
+                0 => std::mem::replace(&mut self.nodes[id], tree::scalar("")),
                 _ => self.nodes[id].clone(),
             });
         }

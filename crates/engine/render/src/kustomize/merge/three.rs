@@ -90,9 +90,7 @@ impl Walk<'_> {
             return Ok(None);
         }
         let (origin, update) = (place.origin, place.update);
-        let mut dest = place
-            .dest
-            .unwrap_or_else(|| tree::made(Content::Mapping(Vec::new())));
+        let mut dest = place.dest.unwrap_or_else(|| Node::mapping(Vec::new()));
         let names: BTreeSet<String> = [Some(&dest), origin, update]
             .into_iter()
             .flatten()
@@ -205,7 +203,7 @@ impl Walk<'_> {
         let mut dest = place
             .dest
             .filter(|dest| !tree::is_null(dest))
-            .unwrap_or_else(|| tree::made(Content::Sequence(Vec::new())));
+            .unwrap_or_else(|| Node::sequence(Vec::new()));
         let keys = self.keys(of, &[Some(&dest), origin, update], path)?;
         let Content::Sequence(list) = &mut dest.content else {
             return Ok(Some(dest));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use deploy_yaml::node::{Content, Node, Position, Style};
+use deploy_yaml::node::{Content, Node, Style};
 
 use super::{Error, shared};
 
@@ -122,23 +122,18 @@ pub fn lookup<'n>(node: &'n Node, path: &[&str]) -> Option<&'n Node> {
     path.iter().try_fold(node, |at, name| field(at, name))
 }
 
-/// A node that was made, not read.
-pub fn made(content: Content) -> Node {
-    Node {
-        content,
-        style: Style::Plain,
-        tag: None,
-        anchor: None,
-        head_comment: String::new(),
-        line_comment: String::new(),
-        foot_comment: String::new(),
-        position: Position::default(),
+/// A node of a kind with nothing in it.
+pub fn empty(kind: Kind) -> Node {
+    match kind {
+        Kind::Mapping => Node::mapping(Vec::new()),
+        Kind::Sequence => Node::sequence(Vec::new()),
+        Kind::Scalar | Kind::Alias => scalar(""),
     }
 }
 
 /// A scalar of which nothing is said but its text.
 pub fn scalar(text: &str) -> Node {
-    made(Content::Scalar(text.to_owned()))
+    Node::scalar(text)
 }
 
 /// A scalar with a tag.
