@@ -79,6 +79,7 @@ impl Budget {
         match value {
             // What is nested deeper is for the function to refuse, in Go's words.
             _ if depth > VALUE_DEPTH => Ok(()),
+            Value::Str(text) => self.bytes(text.as_bytes().len()),
             Value::List(list) => {
                 let items = list.items();
                 deeper(|| items.iter().try_for_each(|item| self.walk_level(item, depth + 1)))
@@ -158,5 +159,13 @@ pub(crate) fn walks(function: &str) -> bool {
             | "has"
             | "uniq"
             | "without"
+            | "quote"
+            | "squote"
+            | "cat"
+            | "join"
+            | "sortalpha"
+            | "tostring"
+            | "tostrings"
+            | "todecimal"
     )
 }

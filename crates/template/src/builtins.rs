@@ -33,6 +33,21 @@ pub(crate) enum Builtin {
     Ge,
 }
 
+impl Builtin {
+    /// Whether it makes text of its arguments with all that is in them.
+    pub fn prints(self) -> bool {
+        matches!(
+            self,
+            Builtin::Html
+                | Builtin::Js
+                | Builtin::UrlQuery
+                | Builtin::Print
+                | Builtin::Printf
+                | Builtin::Println
+        )
+    }
+}
+
 /// Every built-in function with its name and parameters.
 pub(crate) fn all() -> &'static [(&'static str, Signature, Builtin)] {
     &TABLE

@@ -19,9 +19,6 @@ pub const JSON_DEPTH: usize = 10_000;
 /// The largest width or precision of a `printf` verb, as in Go (`fmt` tooLarge).
 pub const FORMAT_NUMBER: usize = 1_000_000;
 
-/// How much a value may print in one go: maps that share parts double with each level.
-pub const PRINT_BYTES: usize = 64 << 20;
-
 /// How much stack must be left before a step deeper; a step never needs more than this.
 pub const STACK_RED_ZONE_BYTES: usize = 160 << 10;
 

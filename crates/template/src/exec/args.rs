@@ -39,21 +39,18 @@ impl<'e> Ctx<'e> {
             Body::Builtin(Builtin::Or) => return self.and_or(dot, name, true, args, last),
             Body::Builtin(builtin) => {
                 self.count(name, signature, args, last.as_ref())?;
-                let callee = match (args.first(), &last) {
-                    (Some(arg), _) => Some(arg.to_string()),
-                    (
-                        None,
-                        Some(Slot {
-                            value: Value::Str(s), ..
-                        }),
-                    ) => Some(s.to_str().into_owned()),
-                    (None, Some(slot)) => Some(format!("<{} Value>", slot.value.type_name())),
-                    (None, None) => None,
-                }
-                .filter(|_| *builtin == Builtin::Call);
+                let callee = if *builtin == Builtin::Call {
+                    callee(args, last.as_ref())
+                } else {
+                    None
+                };
                 let values = self.slots(dot, signature, args, last)?;
                 for slot in &values {
-                    self.within(self.funcs.budget.arguments(std::slice::from_ref(&slot.value)))?;
+                    let value = std::slice::from_ref(&slot.value);
+                    self.within(self.funcs.budget.arguments(value))?;
+                    if builtin.prints() {
+                        self.within(self.funcs.budget.walk(value))?;
+                    }
                 }
                 match builtin.run(&values, callee.as_deref().unwrap_or_default()) {
                     Ok(slot) => {
@@ -251,6 +248,21 @@ impl<'e> Ctx<'e> {
             "wrong type for value; expected {}; got {got}",
             param.type_name()
         ))
+    }
+}
+
+/// How an error names what `call` was to call.
+fn callee(args: &[Expr], last: Option<&Slot>) -> Option<String> {
+    match (args.first(), last) {
+        (Some(arg), _) => Some(arg.to_string()),
+        (
+            None,
+            Some(Slot {
+                value: Value::Str(s), ..
+            }),
+        ) => Some(s.to_str().into_owned()),
+        (None, Some(slot)) => Some(format!("<{} Value>", slot.value.type_name())),
+        (None, None) => None,
     }
 }
 

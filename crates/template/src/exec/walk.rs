@@ -87,7 +87,10 @@ impl<'e> Ctx<'e> {
             match &value {
                 Value::Str(s) => self.out.extend_from_slice(s.as_bytes()),
                 Value::Nil => self.out.extend_from_slice(b"<no value>"),
-                _ => self.out = fmt::print(std::mem::take(&mut self.out), &[value]),
+                _ => {
+                    self.within(self.funcs.budget.walk(std::slice::from_ref(&value)))?;
+                    self.out = fmt::print(std::mem::take(&mut self.out), &[value]);
+                }
             }
             self.written(node, self.out.len() - before)?;
         }

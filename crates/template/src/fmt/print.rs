@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::float::Layout;
 use super::pad::{Base, Flags};
-use crate::limits::{PRINT_BYTES, VALUE_DEPTH};
+use crate::limits::VALUE_DEPTH;
 use crate::stack::deeper;
 use crate::value::{ElemType, List, Map, Object, Value, underlying};
 
@@ -246,7 +246,7 @@ impl Printer {
                 self.out.extend_from_slice(b"interface {}(nil)");
             }
             Value::Nil => self.out.extend_from_slice(b"<nil>"),
-            Value::List(_) | Value::Map(_) if self.depth >= VALUE_DEPTH || self.out.len() > PRINT_BYTES => {
+            Value::List(_) | Value::Map(_) if self.depth >= VALUE_DEPTH => {
                 self.out.extend_from_slice(b"...");
             }
             Value::List(_) | Value::Map(_) => {

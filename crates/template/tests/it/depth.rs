@@ -117,3 +117,31 @@ fn a_value_in_itself_has_an_end() {
     );
     list.items_mut().clear();
 }
+
+/// A map of 60 levels that holds itself twice on each: a value of 2^60 parts in a few kilobytes.
+#[test]
+fn doubling_values_are_not_printed_in_part() {
+    let mut funcs = Funcs::new();
+    deploy_template::sprig::functions()
+        .iter()
+        .for_each(|def| funcs.add(def));
+    for show in [
+        "$m",
+        "print $m",
+        "printf \"%v\" $m",
+        "html $m",
+        "$m | toString",
+        "quote $m",
+        "list $m | join \"\"",
+    ] {
+        let text = format!(
+            "{{{{$m := dict \"a\" \"x\"}}}}{{{{range 60}}}}{{{{$m = dict \"a\" $m \"b\" $m}}}}{{{{end}}}}{{{{{show}}}}}"
+        );
+        let error = render(&text, &funcs).expect_err(show);
+        assert!(
+            error.contains("more text and data than a render may"),
+            "{show}: {error}"
+        );
+        assert!(error.starts_with("template: main:1:"), "{show}: {error}");
+    }
+}
