@@ -101,9 +101,7 @@ fn go_install(peer: &Peer) -> Outcome {
     // A folder of its own: helm 3 and helm 4 build to the same name.
     let workshop = root.join("target/peers/build").join(peer.name);
     let mut go = Command::new("go");
-    go.args(["install", peer.module])
-        .env("GOBIN", &workshop)
-        .env("CGO_ENABLED", "0");
+    go.args(["install", peer.module]).env("GOBIN", &workshop);
     repository::stdout(&mut go)
         .map_err(|e| format!("{e}\nGo 1.26 is needed: https://go.dev/dl, or the package golang-go"))?;
     let program = root.join("target/peers/bin").join(peer.name);
