@@ -49,15 +49,7 @@ pub fn paired(ours: &Run, peer: &Run, rounds: usize) -> Result<(Figures, Figures
     let (mut mine, mut theirs) = (Vec::new(), Vec::new());
     for round in 0..=rounds {
         for (run, results) in [(ours, &mut mine), (peer, &mut theirs)] {
-            let (ok, figures) = once(run)?;
-            if !ok {
-                return Err(format!(
-                    "{} {} failed in {}",
-                    run.program.display(),
-                    run.args.join(" "),
-                    run.folder.display()
-                ));
-            }
+            let figures = first(run)?;
             if round > 0 {
                 results.push(figures);
             }
@@ -68,32 +60,22 @@ pub fn paired(ours: &Run, peer: &Run, rounds: usize) -> Result<(Figures, Figures
 
 /// One command, once, without a round to warm up: for what takes minutes.
 pub fn first(run: &Run) -> Result<Figures, String> {
-    let (ok, figures) = once(run)?;
-    if ok {
-        Ok(figures)
-    } else {
-        Err(format!("{} {} failed", run.program.display(), run.args.join(" ")))
+    match once(run)? {
+        (true, figures) => Ok(figures),
+        (false, _) => Err(format!(
+            "{} {} failed in {}",
+            run.program.display(),
+            run.args.join(" "),
+            run.folder.display()
+        )),
     }
 }
 
 /// One command alone, the median of `rounds` after one that does not count.
 pub fn alone(run: &Run, rounds: usize) -> Result<Figures, String> {
-    let mut results = Vec::new();
-    for round in 0..=rounds {
-        let (ok, figures) = once(run)?;
-        if !ok {
-            return Err(format!(
-                "{} {} failed in {}",
-                run.program.display(),
-                run.args.join(" "),
-                run.folder.display()
-            ));
-        }
-        if round > 0 {
-            results.push(figures);
-        }
-    }
-    Ok(median(&results))
+    first(run)?;
+    let results: Result<Vec<Figures>, String> = (0..rounds).map(|_| first(run)).collect();
+    Ok(median(&results?))
 }
 
 fn once(run: &Run) -> Result<(bool, Figures), String> {
