@@ -35,7 +35,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "peers",
-        about: "[install|compare] [NAME...]: have the real programs, compare with them",
+        about: "[install|compare] [NAME...], kubernetes start|stop: have the real programs, compare with them",
         run: peers::run,
     },
     Command {

@@ -1,6 +1,7 @@
 //! The real programs beside ours: oracles of behaviour and peers of speed. Never shipped, never needed by `make test`.
 
 pub mod compare;
+pub mod control_plane;
 mod kubernetes;
 
 use std::path::PathBuf;
@@ -36,11 +37,12 @@ const PEERS: &[Peer] = &[
     },
 ];
 
-/// `peers [install|compare] [NAME...]`; without a word it does both.
+/// `peers [install|compare] [NAME...]`, `peers kubernetes start|stop`; without a word it installs and compares.
 pub fn run(args: &[String]) -> Outcome {
     match args.split_first() {
         Some((word, names)) if word == "install" => install(names),
         Some((word, _)) if word == "compare" => compare::run(),
+        Some((word, rest)) if word == "kubernetes" && !rest.is_empty() => control_plane::run(rest),
         Some(_) => install(args),
         None => install(&[]).and_then(|()| compare::run()),
     }
