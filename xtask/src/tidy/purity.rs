@@ -7,6 +7,8 @@ const PURE: &[&str] = &[
     "crates/yaml/src/",
     "crates/template/src/",
     "crates/engine/",
+    "crates/cluster/schema/src/",
+    "crates/cluster/kinds/src/",
 ];
 
 /// A word that must not occur, and what to use instead.

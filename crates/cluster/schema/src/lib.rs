@@ -1,0 +1,11 @@
+//! The Kubernetes API as data: which resources exist, what their objects look like, and everything that follows from
+//! that alone. It knows no kind by name, no HTTP, no storage, no clock.
+//!
+//! - [`types`]: the shape of values (fields, list types, merge keys), for built-in types and custom resources alike.
+//! - `registry`: groups, versions, resources, and their types, read from one compact blob; discovery and OpenAPI.
+//! - `decode`: pruning and strict field validation with upstream's texts.
+//! - `fields`, `merge`, `apply`: field sets, structured merge and server-side apply with managedFields.
+//! - `patch`: JSON patch, merge patch, strategic merge patch.
+//! - `structural`: schemas of custom resources.
+
+pub mod types;
