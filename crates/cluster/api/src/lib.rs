@@ -1,1 +1,18 @@
 //! The API server of the embedded cluster.
+//!
+//! - **What it is:** HTTP and TLS, who asks and whether he may, the verbs over one generic registry, watches, tables.
+//!   A request takes one path, readable in [`api`]: authenticate, request info, authorize, negotiate, decode, admit,
+//!   validate, store, encode.
+//! - **What it refuses to know:** what a kind means (that is `kinds`), how types merge (that is `schema`), how
+//!   revisions reach the disk (that is `storage`), and controllers.
+//! - **Entry points:** [`server::Server::start`]; [`api::Api::handle`], the whole pipeline without sockets;
+//!   [`client::Client`], the same for controllers in this process, without HTTP.
+//! - **How to test it:** `tests/it` drives [`api::Api::handle`] with requests, and compares with what a real API server
+//!   answered (`fixtures/cluster/oracle`).
+
+pub mod admission;
+pub mod allocators;
+pub mod authorization;
+pub mod identity;
+pub mod request;
+pub mod status;

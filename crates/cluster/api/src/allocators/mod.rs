@@ -1,0 +1,1 @@
+//! Cluster addresses and node ports of Services.
