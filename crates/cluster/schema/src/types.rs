@@ -28,6 +28,8 @@ pub struct Type {
     pub list: Option<List>,
     /// The value may be an object.
     pub map: Option<Map>,
+    /// What Go calls it (`v1.PodSpec`, `[]string`, `int32`), for the texts of decoding; none for custom resources.
+    pub go: Option<Arc<str>>,
 }
 
 /// A use of a type, where the user may override how it is merged.
@@ -101,7 +103,8 @@ pub struct Map {
     pub element: Option<TypeRef>,
     /// Atomic, or separable.
     pub relationship: Relationship,
-    /// The name of the Go structure, for the texts of decoding (`DeploymentSpec`).
+    /// The name of the Go structure, for the texts of decoding (`DeploymentSpec`). A map that has it is closed by its
+    /// fields: what else is in it is unknown.
     pub go_name: Option<Arc<str>>,
 }
 
@@ -116,6 +119,22 @@ pub struct Field {
     pub default: Option<Value>,
     /// How strategic merge treats it.
     pub patch: PatchStrategy,
+    /// How Go holds and writes it.
+    pub go: GoField,
+}
+
+/// What the tags and the type of a field in Go say about how it is decoded and encoded. For custom resources, which have
+/// no structure in Go, it is the default: written as it was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GoField {
+    /// A pointer: absent and zero differ.
+    pub pointer: bool,
+    /// Written even where it is empty: the tag has no `omitempty`.
+    pub always: bool,
+    /// A structure that is left out where it is zero: the tag has `omitzero`.
+    pub omit_zero: bool,
+    /// The list or map holds pointers, so that its entries may be null.
+    pub pointer_elements: bool,
 }
 
 /// The `x-kubernetes-patch-*` marks of a field.
