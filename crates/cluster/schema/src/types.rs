@@ -117,6 +117,10 @@ pub struct Field {
     pub r#type: TypeRef,
     /// What it is taken for where it is missing (for keys of associative lists).
     pub default: Option<Value>,
+    /// Whether Go writes the field even where nobody set it (`required` in OpenAPI): `null` for lists, maps and
+    /// pointers. With `default` it tells what the empty object of a kind looks like, which decides whether the first
+    /// writer of an object also owns the parents of what he wrote.
+    pub required: bool,
     /// How strategic merge treats it.
     pub patch: PatchStrategy,
     /// How Go holds and writes it.
@@ -167,6 +171,12 @@ impl Schema {
     /// The type at `id`.
     pub fn get(&self, id: TypeId) -> &Type {
         &self.types[id.0 as usize]
+    }
+
+    /// The name of the type at `id`; searches, so it is for error texts only.
+    pub fn name(&self, id: TypeId) -> Option<&str> {
+        let (name, _) = self.names.iter().find(|(_, named)| **named == id)?;
+        Some(name)
     }
 
     /// The type called `name`.
