@@ -172,6 +172,54 @@ catalogue! {
         zh: "{path} 过大，不像是清单目录。",
             "请指定真正存放清单的目录，而不是它的上级目录。";
     }
+    ClusterInUse = "DEP-CLUSTER-001" {
+        en: "Another process serves the cluster in {path}.",
+            "Stop it with deploy cluster down, or name another folder with --data-dir.";
+        zh: "{path} 中的集群正由另一个进程提供服务。",
+            "用 deploy cluster down 停止它，或用 --data-dir 指定另一个目录。";
+    }
+    ClusterDataNewer = "DEP-CLUSTER-002" {
+        en: "The data in {path} were written by a newer version of Deploy.",
+            "Run that version or a later one; nothing was changed.";
+        zh: "{path} 中的数据由更新版本的 Deploy 写入。",
+            "请使用该版本或更高版本；数据没有任何改动。";
+    }
+    ClusterDataDamaged = "DEP-CLUSTER-003" {
+        en: "The data of the cluster in {path} cannot be read.",
+            "Restore the folder from a backup, or start afresh with another --data-dir; nothing was changed.";
+        zh: "无法读取 {path} 中的集群数据。",
+            "请从备份恢复该目录，或用另一个 --data-dir 重新开始；数据没有任何改动。";
+    }
+    ClusterAddressTaken = "DEP-CLUSTER-004" {
+        en: "The cluster cannot listen on {address}.",
+            "Choose another address: deploy run cluster --listen 127.0.0.1:7443";
+        zh: "集群无法监听 {address}。",
+            "请换一个地址：deploy run cluster --listen 127.0.0.1:7443";
+    }
+    ClusterNotRunning = "DEP-CLUSTER-005" {
+        en: "No cluster runs in {path}.",
+            "Start one: deploy run cluster";
+        zh: "{path} 中没有正在运行的集群。",
+            "启动集群：deploy run cluster";
+    }
+    ClusterUnreachable = "DEP-CLUSTER-006" {
+        en: "The cluster at {address} does not answer.",
+            "See what it says on its terminal; deploy cluster down stops it.";
+        zh: "位于 {address} 的集群没有响应。",
+            "请查看其终端输出；deploy cluster down 可停止它。";
+    }
+    ClusterStartFailed = "DEP-CLUSTER-007" {
+        en: "The cluster could not be started.",
+            "Check that {path} can be written and has space, then start it again.";
+        zh: "集群启动失败。",
+            "请检查 {path} 是否可写、空间是否充足，然后重新启动。";
+    }
+    ClusterStillStopping = "DEP-CLUSTER-008" {
+        en: "The cluster was asked to stop and has not ended yet.",
+            "Wait a moment, then look again: deploy cluster status";
+        zh: "已通知集群停止，但它尚未结束。",
+            "请稍候再查看：deploy cluster status";
+    }
     UsageInvalid = "DEP-CLI-001" {
         en: "The command line is not valid.",
             "See what is accepted: {command} --help";
