@@ -3,5 +3,18 @@
 //!
 //! A kind is one row of [`rules`] and one file in the folder of its group; kinds without a row are served generically.
 
+//!
+//! Start at [`rules::find`]; [`core::config_map`] is a small complete kind to copy. Objects are read through
+//! [`cursor::Field`], which knows where it is and so makes findings, and changed through [`edit::Edit`]. Tests: one
+//! `cargo test -p deploy-cluster-kinds`; cases recorded from a real API server are in `fixtures/cluster/kinds`.
+
+pub mod core;
+pub mod cursor;
+pub mod edit;
 pub mod field;
+pub mod labels;
+mod limits;
+pub mod metadata;
+pub mod names;
 pub mod rules;
+pub mod table;

@@ -2,7 +2,47 @@
 
 use serde_json::Value;
 
+use crate::cursor::Field;
 use crate::field::Finding;
+use crate::names::{self, NameRule};
+use crate::{core, metadata, table};
+
+/// Every kind that has rules of its own, one line each.
+static RULES: &[&Rules] = &[&core::config_map::RULES];
+
+/// The rules of a kind; [`GENERIC`] where it has none of its own.
+pub fn find(group: &str, version: &str, kind: &str) -> &'static Rules {
+    RULES
+        .iter()
+        .find(|rules| rules.kind == kind && rules.group == group && rules.version == version)
+        .unwrap_or(&&GENERIC)
+}
+
+/// What holds for a kind without rules of its own. A kind writes `Rules { what differs, ..GENERIC }`.
+pub static GENERIC: Rules = GENERIC_RULES;
+
+/// [`GENERIC`] for the rows of kinds, which are constants.
+pub const GENERIC_RULES: Rules = Rules {
+    group: "",
+    version: "",
+    kind: "",
+    name: names::path_segment_name,
+    default: |_| {},
+    prepare_create: |_| {},
+    prepare_update: |_, _| {},
+    prepare_status: metadata::prepare_status,
+    validate_create: |_| Vec::new(),
+    validate_update: |_, _| Vec::new(),
+    validate_status: |_, _| Vec::new(),
+    warnings: |_| Vec::new(),
+    update_warnings: |_, _| Vec::new(),
+    columns: table::NAME_AND_AGE,
+    cells: table::name_and_created,
+    selectable: &[],
+    create_on_update: false,
+    unconditional_update: true,
+    graceful_deletion: None,
+};
 
 /// What one kind of one version does beyond its schema. Every function sees whole objects of the served version.
 #[derive(Clone, Copy)]
@@ -13,6 +53,8 @@ pub struct Rules {
     pub version: &'static str,
     /// Kind, `Pod`.
     pub kind: &'static str,
+    /// What `metadata.name` must look like.
+    pub name: NameRule,
     /// Fills in what upstream's defaulting fills in.
     pub default: fn(&mut Value),
     /// Before a create is validated: drops what the client may not set (status ...), sets what the server sets.
@@ -27,8 +69,10 @@ pub struct Rules {
     pub validate_update: fn(&Value, &Value) -> Vec<Finding>,
     /// What is wrong with a status update: `(new, old)`.
     pub validate_status: fn(&Value, &Value) -> Vec<Finding>,
-    /// Warnings for the `Warning` header.
+    /// Warnings for the `Warning` header of a create.
     pub warnings: fn(&Value) -> Vec<String>,
+    /// Warnings for the `Warning` header of an update: `(new, old)`.
+    pub update_warnings: fn(&Value, &Value) -> Vec<String>,
     /// Columns of its table.
     pub columns: &'static [Column],
     /// The cells of one object, one for each column; the time is in seconds since 1970.
@@ -41,6 +85,49 @@ pub struct Rules {
     pub unconditional_update: bool,
     /// Whether deletion waits for a grace period, and how many seconds where the client says none.
     pub graceful_deletion: Option<fn(&Value) -> u64>,
+}
+
+impl Rules {
+    /// All that is wrong with a new object, in upstream's order: metadata by the kind's name rule, the kind's own
+    /// checks, then, if nothing was found, that the name can be a segment of a path
+    /// (`apiserver/pkg/registry/rest/create.go BeforeCreate`).
+    pub fn check_create(&self, object: &Value, namespaced: bool) -> Vec<Finding> {
+        let meta = Field::root(object).get("metadata");
+        let mut found = metadata::create(&meta, namespaced, self.name);
+        found.extend((self.validate_create)(object));
+        if found.is_empty() {
+            found = metadata::create(&meta, namespaced, names::path_segment_name);
+        }
+        found
+    }
+
+    /// All that is wrong with an update of the main resource, in upstream's order
+    /// (`apiserver/pkg/registry/rest/update.go BeforeUpdate`). Metadata is checked twice, by the frame and by the
+    /// kind, and its findings are there twice, as upstream's causes are.
+    pub fn check_update(&self, new: &Value, old: &Value, namespaced: bool) -> Vec<Finding> {
+        self.checked(new, old, namespaced, self.validate_update)
+    }
+
+    /// As [`Rules::check_update`], for the status subresource.
+    pub fn check_status(&self, new: &Value, old: &Value, namespaced: bool) -> Vec<Finding> {
+        self.checked(new, old, namespaced, self.validate_status)
+    }
+
+    fn checked(
+        &self,
+        new: &Value,
+        old: &Value,
+        namespaced: bool,
+        kind: fn(&Value, &Value) -> Vec<Finding>,
+    ) -> Vec<Finding> {
+        let (meta, old_meta) = (Field::root(new).get("metadata"), Field::root(old).get("metadata"));
+        let mut found = metadata::create(&meta, namespaced, names::path_segment_name);
+        let changes = metadata::update(&meta, &old_meta);
+        found.extend(changes.iter().cloned());
+        found.extend(changes);
+        found.extend(kind(new, old));
+        found
+    }
 }
 
 /// A column of a table.

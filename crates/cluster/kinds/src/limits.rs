@@ -1,0 +1,20 @@
+//! Bounds of this crate, each with its reason.
+
+/// Longest DNS label; RFC 1035 2.3.4.
+pub const LABEL_MAX: usize = 63;
+/// Longest DNS name; RFC 1035 2.3.4, less the dot and the length byte.
+pub const SUBDOMAIN_MAX: usize = 253;
+/// Longest name part of a qualified name; upstream chose the length of a DNS label.
+pub const QUALIFIED_NAME_MAX: usize = 63;
+/// Longest value of a label; the same reason.
+pub const LABEL_VALUE_MAX: usize = 63;
+/// Longest name of a port; RFC 6335 5.1.
+pub const PORT_NAME_MAX: usize = 15;
+/// All annotations of an object together, in bytes (`apimachinery/pkg/api/validation TotalAnnotationSizeLimitB`).
+pub const ANNOTATIONS_MAX_BYTES: usize = 256 * 1024;
+/// Longest name of a field manager (`FieldManagerMaxLength`).
+pub const FIELD_MANAGER_MAX: usize = 128;
+/// Longest name of a subresource in managedFields (`MaxSubresourceNameLength`).
+pub const SUBRESOURCE_MAX: usize = 256;
+/// All data of a ConfigMap or Secret, in bytes (`core.MaxSecretSize`): an object must fit into one storage entry.
+pub const CONFIG_DATA_MAX_BYTES: usize = 1024 * 1024;
