@@ -10,6 +10,6 @@ pub const MAX_FOLDER_ENTRIES: usize = 100_000;
 /// Bytes of a configuration file; a real one has a few hundred.
 pub const MAX_CONFIG_BYTES: u64 = 1024 * 1024;
 
-/// The stack of the thread that runs a command. Engines bound the depth of what they walk so that 2 MiB are enough, or let
-/// the stack grow; this is room beyond that, whatever `ulimit -s` says. Only pages that are touched cost memory.
-pub const STACK_BYTES: usize = 32 * 1024 * 1024;
+/// The stack that a command can count on: what a process has unless `ulimit -s` says otherwise. Engines bound the depth of
+/// what they walk so that 2 MiB are enough, or let the stack grow. Tests run commands on threads of this size.
+pub const STACK_BYTES: usize = 8 * 1024 * 1024;

@@ -2,24 +2,15 @@
 
 use std::io::{self, BufWriter, IsTerminal};
 use std::process::ExitCode;
-use std::thread;
 
-use deploy_cli::{Invocation, STACK_BYTES, Terminal};
+use deploy_cli::{Invocation, Terminal};
 use deploy_model::Exit;
 
 /// Large enough that a render reaches the pipe in a few writes.
 const STDOUT_BUFFER_BYTES: usize = 64 * 1024;
 
 fn main() -> ExitCode {
-    let exit = thread::Builder::new()
-        .name("deploy".to_owned())
-        .stack_size(STACK_BYTES)
-        .spawn(command)
-        // A panic has been reported by its hook.
-        .map(|thread| thread.join().unwrap_or(Exit::Failed))
-        // No thread to be had: the stack that we have does for all but the deepest charts.
-        .unwrap_or_else(|_| command());
-    ExitCode::from(exit as u8)
+    ExitCode::from(command() as u8)
 }
 
 fn command() -> Exit {

@@ -38,9 +38,14 @@ pub fn run(mut invocation: Invocation, out: &mut dyn Write, err: &mut dyn Write)
 
 /// `broken` is why the configuration cannot be used; it waits until we know that the command line is sound and needs it.
 fn dispatch(context: &mut Context, args: &[OsString], broken: Option<Problem>) -> Outcome {
-    let mut tree = commands::tree(context.lang);
     let program = OsString::from("deploy");
-    let matches = match tree.try_get_matches_from_mut(std::iter::once(&program).chain(args)) {
+    let line = || std::iter::once(&program).chain(args);
+    let mut tree = commands::tree_for(args, context.lang);
+    let parsed = tree.try_get_matches_from_mut(line()).or_else(|_| {
+        tree = commands::tree(context.lang);
+        tree.try_get_matches_from_mut(line())
+    });
+    let matches = match parsed {
         Ok(matches) => matches,
         Err(error) => {
             let (path, command) = usage::reached(&tree, args);

@@ -9,6 +9,8 @@ mod kustomize;
 mod render;
 mod version;
 
+use std::ffi::OsString;
+
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use deploy_model::{Exit, Lang};
 
@@ -88,12 +90,26 @@ const ALL: &[Entry] = &[
 
 /// The whole command line, with texts in this language.
 pub fn tree(lang: Lang) -> Command {
+    tree_of(ALL, lang)
+}
+
+/// The command line without the commands that these arguments do not name: all that is needed where they are in order.
+/// What is wrong with them, [`tree`] must say, which knows every command.
+pub fn tree_for(args: &[OsString], lang: Lang) -> Command {
+    let entry_of = |arg: &OsString| ALL.iter().find(|entry| arg == entry.name);
+    match args.iter().find_map(entry_of) {
+        Some(entry) => tree_of(std::slice::from_ref(entry), lang),
+        None => tree(lang),
+    }
+}
+
+fn tree_of(entries: &[Entry], lang: Lang) -> Command {
     let texts = texts::of(lang);
     let root = described(Command::new("deploy"), &texts.deploy)
         .disable_help_subcommand(true)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands(ALL.iter().map(|entry| (entry.command)(lang)))
+        .subcommands(entries.iter().map(|entry| (entry.command)(lang)))
         .arg(global("lang", "LANG", texts.lang_flag).value_parser(["en", "zh"]))
         .arg(global("color", "WHEN", texts.color_flag).value_parser(["auto", "always", "never"]))
         .arg(global("config", "FILE", texts.config_flag))

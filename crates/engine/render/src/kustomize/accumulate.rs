@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::config::{self, Config};
+use super::config::{self, Config, Tables};
 use super::error::{Context, Result};
 use super::resources::Resources;
 use super::vars::Vars;
@@ -12,19 +12,20 @@ use super::vars::Vars;
 pub(super) struct Accumulator {
     pub(super) resources: Resources,
     /// None as long as nothing has been merged.
-    config: Option<Rc<Config>>,
+    config: Option<Rc<Tables>>,
     pub(super) vars: Vars,
 }
 
 impl Accumulator {
-    pub(super) fn merge_config(&mut self, config: &Rc<Config>) -> Result<()> {
+    pub(super) fn merge_config(&mut self, config: &Rc<Tables>) -> Result<()> {
         self.config = Some(config::merge(self.config.as_ref(), config)?);
         Ok(())
     }
 
     /// The tables of now.
-    pub(super) fn config(&self) -> Rc<Config> {
-        self.config.clone().unwrap_or_default()
+    pub(super) fn config(&self) -> Rc<Tables> {
+        let none = || Rc::new(Tables::from(Config::default()));
+        self.config.clone().unwrap_or_else(none)
     }
 
     /// Takes in what a folder below has gathered.

@@ -66,9 +66,7 @@ fn finish_names(gathered: &mut Accumulator, world: &World<'_>) -> Result<()> {
     Transformer::Hash.apply(&mut gathered.resources, world)?;
     let config = gathered.config();
     nameref::fix(&mut gathered.resources, &config)?;
-    let unused = gathered
-        .vars
-        .resolve(&mut gathered.resources, &config.var_reference)?;
+    let unused = gathered.vars.resolve(&mut gathered.resources, &config)?;
     if !unused.is_empty() {
         world.warn(format!(
             "well-defined vars that were never replaced: {}",

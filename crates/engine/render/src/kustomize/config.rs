@@ -1,6 +1,8 @@
 //! Which fields the transformers touch: the tables that kustomize has built in, what `configurations` adds to them, and
 //! how two of them become one.
 
+use std::cell::OnceCell;
+use std::ops::Deref;
 use std::rc::Rc;
 
 use super::decode::{self, Mode, go_struct};
@@ -32,6 +34,38 @@ pub(super) struct Config {
     pub(super) var_reference: Vec<FieldSpec>,
     pub(super) images: Vec<FieldSpec>,
     pub(super) replicas: Vec<FieldSpec>,
+}
+
+/// The fields of all transformers, made when somebody looks at them: most small builds never do.
+#[derive(Debug)]
+pub(super) struct Tables {
+    /// The tables that are built in, unless others have been put here.
+    made: OnceCell<Config>,
+}
+
+impl Tables {
+    /// The tables that are built in.
+    pub(super) fn built_in() -> Tables {
+        Tables {
+            made: OnceCell::new(),
+        }
+    }
+}
+
+impl From<Config> for Tables {
+    fn from(config: Config) -> Tables {
+        Tables {
+            made: OnceCell::from(config),
+        }
+    }
+}
+
+impl Deref for Tables {
+    type Target = Config;
+
+    fn deref(&self) -> &Config {
+        self.made.get_or_init(built_in)
+    }
 }
 
 go_struct! {
@@ -119,19 +153,18 @@ pub(super) fn parse(content: &[u8]) -> Result<Config> {
     Ok(config)
 }
 
-/// The tables that are built in.
-pub(super) fn built_in() -> Config {
+fn built_in() -> Config {
     let mut config = defaults::tables();
     config.sort();
     config
 }
 
 /// Both together. Most builds merge the built-in tables with themselves, which is no work.
-pub(super) fn merge(own: Option<&Rc<Config>>, more: &Rc<Config>) -> Result<Rc<Config>> {
+pub(super) fn merge(own: Option<&Rc<Tables>>, more: &Rc<Tables>) -> Result<Rc<Tables>> {
     match own {
         None => Ok(Rc::clone(more)),
         Some(own) if Rc::ptr_eq(own, more) => Ok(Rc::clone(own)),
-        Some(own) => Ok(Rc::new(own.merged(more)?)),
+        Some(own) => Ok(Rc::new(own.merged(more)?.into())),
     }
 }
 

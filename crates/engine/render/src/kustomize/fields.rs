@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::config::{self, Config, field_spec};
+use super::config::{self, Tables, field_spec};
 use super::error::{Context, Error, Result};
 use super::filters::field_spec::FieldSpecs;
 use super::filters::namespace::{Namespace, Subjects};
@@ -55,7 +55,7 @@ impl Target<'_> {
     }
 
     /// The transformers that the fields of this file ask for.
-    pub(super) fn builtin_transformers(&self, config: &Config) -> Result<Vec<FromField>> {
+    pub(super) fn builtin_transformers(&self, config: &Tables) -> Result<Vec<FromField>> {
         let mut list = Vec::new();
         self.patches_strategic_merge(&mut list)?;
         self.patches(&mut list)?;
@@ -137,7 +137,7 @@ impl Target<'_> {
         Ok(())
     }
 
-    fn names(&self, config: &Config, list: &mut Vec<FromField>) {
+    fn names(&self, config: &Tables, list: &mut Vec<FromField>) {
         let kustomization = &self.kustomization;
         if !kustomization.namespace.is_empty() {
             let specs = config.namespace.iter().cloned();
@@ -169,7 +169,7 @@ impl Target<'_> {
         }
     }
 
-    fn labels(&self, config: &Config, list: &mut Vec<FromField>) -> Result<()> {
+    fn labels(&self, config: &Tables, list: &mut Vec<FromField>) -> Result<()> {
         let kustomization = &self.kustomization;
         for label in &kustomization.labels {
             let specs = label_specs(label, config).at(&self.file(), "labels")?;
@@ -224,7 +224,7 @@ fn renamed(entry: Value, field: &str) -> Value {
 }
 
 /// The fields that one entry of `labels` touches.
-fn label_specs(label: &Label, config: &Config) -> Result<Vec<super::filters::field_spec::FieldSpec>> {
+fn label_specs(label: &Label, config: &Tables) -> Result<Vec<super::filters::field_spec::FieldSpec>> {
     let failed = |error: Error| error.context("failed to merge labels");
     let mut specs = config::field_specs(&label.fields);
     config::merge_all(&mut specs, &config.labels).map_err(failed)?;

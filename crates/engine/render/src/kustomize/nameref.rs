@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use deploy_yaml::node::{Content, Node};
 
-use super::config::Config;
+use super::config::{Config, Tables};
 use super::error::{Error, Result};
 use super::filters;
 use super::filters::field_spec::{self, Compiled};
@@ -19,11 +19,11 @@ use super::resources::Resources;
 use super::tree;
 
 /// Writes new names wherever resources refer to each other.
-pub(super) fn fix(resources: &mut Resources, config: &Config) -> Result<()> {
+pub(super) fn fix(resources: &mut Resources, tables: &Tables) -> Result<()> {
     if resources.iter().all(|resource| resource.previous.is_empty()) {
         return Ok(());
     }
-    let rules = Rules::new(config, resources);
+    let rules = Rules::new(tables, resources);
     let index = Index::new(resources);
     for position in resources.positions() {
         if resources.get(position).deleted {

@@ -223,7 +223,7 @@ impl<'w> Target<'w> {
                     .at(&self.file(), "configurations")?;
                 more = more.merged(&parsed).at(&self.file(), "configurations")?;
             }
-            own = Rc::new(own.merged(&more).at(&self.file(), "configurations")?);
+            own = Rc::new(own.merged(&more).at(&self.file(), "configurations")?.into());
         }
         into.merge_config(&own).context(|| "merging config")?;
         let mut more = config::Config::default();
@@ -238,7 +238,7 @@ impl<'w> Target<'w> {
             more = parsed;
         }
         if !self.kustomization.crds.is_empty() {
-            into.merge_config(&Rc::new(more))
+            into.merge_config(&Rc::new(more.into()))
                 .context(|| "merging CRDs")
                 .at(&self.file(), "crds")?;
         }

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashSet};
 
 use deploy_yaml::node::{Content, Node, Style};
 
+use super::config::Tables;
 use super::error::{Error, Result};
 use super::filters;
 use super::filters::field_path::FieldPath;
-use super::filters::field_spec::{self, FieldSpec, FieldSpecs};
+use super::filters::field_spec::{self, FieldSpecs};
 use super::kustomization::Var;
 use super::resid::{Gvk, ResId};
 use super::resources::Resources;
@@ -84,8 +85,8 @@ impl Vars {
         Ok(())
     }
 
-    /// Replaces all variables in the fields of the specs; gives the names of those that were never used.
-    pub(super) fn resolve(&self, resources: &mut Resources, specs: &[FieldSpec]) -> Result<Vec<String>> {
+    /// Replaces all variables in the fields that the tables name for it; gives the names of those that were never used.
+    pub(super) fn resolve(&self, resources: &mut Resources, tables: &Tables) -> Result<Vec<String>> {
         if self.0.is_empty() {
             return Ok(Vec::new());
         }
@@ -94,7 +95,7 @@ impl Vars {
             values: &values,
             used: HashSet::new(),
         };
-        let specs = FieldSpecs::new(specs.iter().cloned());
+        let specs = FieldSpecs::new(tables.var_reference.iter().cloned());
         for resource in resources.iter_mut() {
             let node = &mut resource.node;
             for spec in specs.of(node) {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use sha2::{Digest, Sha256};
 
 use super::BuildOptions;
-use super::config::{self, Config};
+use super::config::Tables;
 use super::error::{Error, ErrorKind, Result};
 use super::limits::{MAX_READ_BYTES, MAX_RESOURCES, MAX_VISITED_FOLDERS};
 use super::resid::Gvk;
@@ -25,7 +25,7 @@ pub(super) struct World<'a> {
     built_in: Schema,
     /// Whether the built-in types have been asked before another schema was chosen.
     built_in_used: Cell<bool>,
-    config: Rc<Config>,
+    config: Rc<Tables>,
     visited: Cell<usize>,
     resources: Cell<usize>,
     bytes: Cell<usize>,
@@ -41,7 +41,7 @@ impl<'a> World<'a> {
             schema: OnceCell::new(),
             built_in: Schema::built_in(),
             built_in_used: Cell::new(false),
-            config: Rc::new(config::built_in()),
+            config: Rc::new(Tables::built_in()),
             visited: Cell::new(0),
             resources: Cell::new(0),
             bytes: Cell::new(0),
@@ -74,8 +74,8 @@ impl<'a> World<'a> {
         let _ = self.schema.set(schema);
     }
 
-    /// The tables that are built in, made once.
-    pub(super) fn built_in_config(&self) -> Rc<Config> {
+    /// The tables that are built in, made once at most.
+    pub(super) fn built_in_config(&self) -> Rc<Tables> {
         Rc::clone(&self.config)
     }
 
