@@ -1,1 +1,5 @@
 //! Tests of this crate against cases from outside.
+
+mod registry;
+mod smd_schema;
+mod typed;
