@@ -14,6 +14,7 @@ mod licenses;
 mod merge_keys;
 mod peers;
 mod repository;
+mod schema;
 mod tidy;
 
 use std::process::ExitCode;
@@ -35,7 +36,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "peers",
-        about: "[install|compare] [NAME...], kubernetes start|stop: have the real programs, compare with them",
+        about: "[install|compare] [NAME...], kubernetes start|stop, oracle record|compare: have the real programs, compare with them",
         run: peers::run,
     },
     Command {
@@ -52,6 +53,11 @@ const COMMANDS: &[Command] = &[
         name: "merge-keys",
         about: "PATH-TO-swagger.pb: write how kustomize merges lists",
         run: write_merge_keys,
+    },
+    Command {
+        name: "schema",
+        about: "[GO-MODULE-CACHE]: write what the embedded cluster knows of the Kubernetes API",
+        run: schema::run,
     },
     Command {
         name: "licenses",

@@ -3,6 +3,7 @@
 pub mod compare;
 pub mod control_plane;
 mod kubernetes;
+mod oracle;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -37,11 +38,13 @@ const PEERS: &[Peer] = &[
     },
 ];
 
-/// `peers [install|compare] [NAME...]`, `peers kubernetes start|stop`; without a word it installs and compares.
+/// `peers [install|compare] [NAME...]`, `peers kubernetes start|stop`, `peers oracle record|compare`;
+/// without a word it installs and compares.
 pub fn run(args: &[String]) -> Outcome {
     match args.split_first() {
         Some((word, names)) if word == "install" => install(names),
         Some((word, _)) if word == "compare" => compare::run(),
+        Some((word, rest)) if word == "oracle" => oracle::run(rest),
         Some((word, rest)) if word == "kubernetes" && !rest.is_empty() => control_plane::run(rest),
         Some(_) => install(args),
         None => install(&[]).and_then(|()| compare::run()),

@@ -1,0 +1,347 @@
+//! Replaces what differs from run to run by markers, over all answers of one scenario at once.
+//!
+//! | in an answer | marker |
+//! |---|---|
+//! | uid of an object | `{uid:NAME}`; of a second object of that name `{uid:NAME#2}` |
+//! | resourceVersion of an object | `{rv:N}`: N-th, in order, of those seen of this object; of a list `{rv}` |
+//! | time | `{time}` |
+//! | generated name | the prefix and `{generated}` |
+//! | allocated cluster IP, node port | `{clusterIP}`, `{nodePort}` |
+//! | continue token, the token of a service account | `{continue}`, its claims |
+//!
+//! What a request of the scenario contains in clear (a uid, a time, a port) stays.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use regex::{Captures, Regex};
+use serde_json::{Map, Value, json};
+
+use crate::request::Answer;
+
+static UUID: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"));
+static TIME: LazyLock<Regex> = LazyLock::new(|| {
+    regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})")
+});
+/// `0x0` is how upstream prints an empty revision.
+static REVISION: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"(?i)(resource ?version[^0-9{]{0,24}|current: |\()([0-9]+x?)"));
+static CLUSTER_IP: LazyLock<Regex> = LazyLock::new(|| regex(r"^10\.[0-9]+\.[0-9]+\.[0-9]+$"));
+static NODE_PORT: LazyLock<Regex> = LazyLock::new(|| regex(r":3[0-2][0-9]{3}/"));
+static TOKEN_VOLUME: LazyLock<Regex> = LazyLock::new(|| regex(r"kube-api-access-[a-z0-9]{5}"));
+static AGE: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"^([0-9]+[smhdy])+( ago)?( \(x[0-9]+ over [0-9smhdy]+\))?$"));
+
+fn regex(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("the pattern is a constant")
+}
+
+/// The headers that are compared.
+const HEADERS: &[&str] = &[
+    "content-type",
+    "warning",
+    "allow",
+    "retry-after",
+    "www-authenticate",
+    "location",
+];
+/// Columns whose cells grow with time.
+const AGE_COLUMNS: &[&str] = &[
+    "Age",
+    "Last Seen",
+    "First Seen",
+    "Duration",
+    "Last Schedule",
+    "Created At",
+];
+/// Fields of `/version` that name a build.
+const BUILD_FIELDS: &[&str] = &[
+    "gitCommit",
+    "gitTreeState",
+    "buildDate",
+    "goVersion",
+    "compiler",
+    "platform",
+];
+
+/// The beginning of a message that ends with a difference of Go structures.
+const POD_UPDATE: &str = "pod updates may not change fields";
+
+/// What is known of one scenario's run.
+pub struct Normaliser {
+    /// Everything that the requests contain, before variables were put in.
+    sent: String,
+    /// Values that the run put into requests, with the variable's name: `ons-ab12`, `{ns}`.
+    variables: Vec<(String, String)>,
+    names: BTreeMap<String, String>,
+    used_names: BTreeMap<String, usize>,
+    revisions: BTreeMap<String, BTreeSet<u64>>,
+    generated: Vec<(String, String)>,
+}
+
+impl Normaliser {
+    /// Looks through all answers of a run, in order.
+    pub fn new(sent: String, variables: Vec<(String, String)>, answers: &[Answer]) -> Normaliser {
+        let mut this = Normaliser {
+            sent,
+            variables,
+            names: BTreeMap::new(),
+            used_names: BTreeMap::new(),
+            revisions: BTreeMap::new(),
+            generated: Vec::new(),
+        };
+        for answer in answers {
+            for tree in trees(answer) {
+                this.learn(&tree);
+            }
+        }
+        // The longest first: one generated name may be the beginning of another.
+        this.generated
+            .sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
+        this
+    }
+
+    fn learn(&mut self, value: &Value) {
+        match value {
+            Value::Object(object) => {
+                if let Some(metadata) = object.get("metadata").and_then(Value::as_object) {
+                    self.learn_object(metadata);
+                }
+                object.values().for_each(|value| self.learn(value));
+            }
+            Value::Array(values) => values.iter().for_each(|value| self.learn(value)),
+            _ => {}
+        }
+    }
+
+    fn learn_object(&mut self, metadata: &Map<String, Value>) {
+        let text = |key: &str| metadata.get(key).and_then(Value::as_str).unwrap_or_default();
+        let (name, uid, prefix) = (text("name"), text("uid"), text("generateName"));
+        if !prefix.is_empty() && name.starts_with(prefix) && !self.generated.iter().any(|(n, _)| n == name) {
+            self.generated
+                .push((name.to_owned(), format!("{prefix}{{generated}}")));
+        }
+        if uid.is_empty() || self.sent.contains(uid) {
+            return;
+        }
+        if !self.names.contains_key(uid) {
+            let mut shown = if prefix.is_empty() { name } else { prefix }.to_owned();
+            for (value, variable) in &self.variables {
+                shown = shown.replace(value.as_str(), variable);
+            }
+            let count = self.used_names.entry(shown.clone()).or_default();
+            *count += 1;
+            let marker = if *count == 1 {
+                format!("{{uid:{shown}}}")
+            } else {
+                format!("{{uid:{shown}#{count}}}")
+            };
+            self.names.insert(uid.to_owned(), marker);
+        }
+        if let Ok(revision) = text("resourceVersion").parse() {
+            self.revisions.entry(uid.to_owned()).or_default().insert(revision);
+        }
+    }
+
+    /// The comparable form of one answer: `{"status", "headers", "body"}`, the body as a tree where it is JSON or YAML,
+    /// a list of trees where it is a watch, and text otherwise.
+    pub fn answer(&self, answer: &Answer, lines: Option<usize>) -> Value {
+        let mut headers = Map::new();
+        for name in HEADERS {
+            let mut lines = answer.headers.iter().filter(|(present, _)| present == name);
+            if let Some((_, first)) = lines.next() {
+                let rest: Vec<&str> = lines.map(|(_, line)| line.as_str()).collect();
+                let joined = [&[first.as_str()], &rest[..]].concat().join("\n");
+                headers.insert((*name).to_owned(), json!(self.text(&joined)));
+            }
+        }
+        let mut bodies: Vec<Value> = trees(answer);
+        bodies.truncate(lines.unwrap_or(usize::MAX));
+        let watch = lines.is_some();
+        for body in &mut bodies {
+            self.mark(body);
+        }
+        let body = match bodies.pop() {
+            Some(last) if watch => {
+                bodies.push(last);
+                Value::Array(bodies)
+            }
+            Some(body) => body,
+            None if watch => json!([]),
+            None => json!(self.text(&String::from_utf8_lossy(&answer.body))),
+        };
+        json!({"status": answer.status, "headers": headers, "body": body})
+    }
+
+    fn mark(&self, value: &mut Value) {
+        match value {
+            Value::Object(object) => self.mark_object(object),
+            Value::Array(values) => values.iter_mut().for_each(|value| self.mark(value)),
+            Value::String(text) => *text = self.text(text),
+            _ => {}
+        }
+    }
+
+    fn mark_object(&self, object: &mut Map<String, Value>) {
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            self.mark_metadata(metadata);
+        }
+        if object.contains_key("columnDefinitions") {
+            mark_ages(object);
+        }
+        for field in BUILD_FIELDS {
+            if object.contains_key("gitVersion") {
+                object.remove(*field);
+            }
+        }
+        for (key, value) in object.iter_mut() {
+            match (key.as_str(), &*value) {
+                ("nodePort" | "healthCheckNodePort", Value::Number(port))
+                    if !self.sent.contains(&port.to_string()) =>
+                {
+                    *value = json!("{nodePort}");
+                }
+                ("token", Value::String(token)) => {
+                    if let Some(claims) = claims(token) {
+                        *value = claims;
+                    }
+                }
+                ("exp" | "iat" | "nbf" | "warnafter", Value::Number(_)) => *value = json!("{time}"),
+                _ => {}
+            }
+            self.mark(value);
+        }
+        let renamed: Vec<(String, String)> = object
+            .keys()
+            .map(|key| (key.clone(), self.text(key)))
+            .filter(|(key, marked)| key != marked)
+            .collect();
+        for (key, marked) in renamed {
+            let value = object.remove(&key).expect("the key was there a moment ago");
+            object.insert(marked, value);
+        }
+    }
+
+    fn mark_metadata(&self, metadata: &mut Map<String, Value>) {
+        let uid = metadata.get("uid").and_then(Value::as_str).unwrap_or_default();
+        if let Some(revision) = metadata
+            .get("resourceVersion")
+            .and_then(Value::as_str)
+            .filter(|rv| !rv.is_empty())
+        {
+            let known = self.revisions.get(uid).zip(revision.parse::<u64>().ok());
+            let marker = match known.and_then(|(all, one)| all.iter().position(|rv| *rv == one)) {
+                Some(place) => format!("{{rv:{}}}", place + 1),
+                None => "{rv}".to_owned(),
+            };
+            metadata.insert("resourceVersion".to_owned(), json!(marker));
+        }
+        if metadata
+            .get("continue")
+            .and_then(Value::as_str)
+            .is_some_and(|token| !token.is_empty())
+        {
+            metadata.insert("continue".to_owned(), json!("{continue}"));
+        }
+        // The server sorts entries of one operation by time, in whole seconds: chance decides their order.
+        if let Some(entries) = metadata.get_mut("managedFields").and_then(Value::as_array_mut) {
+            entries.sort_by_key(|entry| {
+                ["operation", "manager", "subresource", "apiVersion"].map(|key| entry[key].to_string())
+            });
+        }
+    }
+
+    fn text(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (value, name) in self.generated.iter().chain(&self.variables) {
+            if text.contains(value.as_str()) {
+                text = text.replace(value.as_str(), name);
+            }
+        }
+        text = self.replace(&UUID, &text, |uid| {
+            self.names.get(uid).cloned().unwrap_or_else(|| "{uid}".to_owned())
+        });
+        if text.contains("esource version") || text.contains("esourceVersion") {
+            let marked = REVISION.replace_all(&text, |found: &Captures<'_>| {
+                let (before, revision) = (&found[1], &found[2]);
+                let kept = revision.ends_with('x') || self.sent.contains(revision);
+                format!("{before}{}", if kept { revision } else { "{rv}" })
+            });
+            text = marked.into_owned();
+        }
+        text = self.replace(&TIME, &text, |_| "{time}".to_owned());
+        text = self.replace(&TOKEN_VOLUME, &text, |_| {
+            "kube-api-access-{generated}".to_owned()
+        });
+        // go-cmp prints its differences in another way each time, on purpose.
+        if let Some(start) = text.find(POD_UPDATE)
+            && let Some(end) = text[start..].find('\n')
+        {
+            text.truncate(start + end);
+        }
+        text = self.replace(&CLUSTER_IP, &text, |_| "{clusterIP}".to_owned());
+        self.replace(&NODE_PORT, &text, |_| ":{nodePort}/".to_owned())
+    }
+
+    fn replace(&self, pattern: &Regex, text: &str, marker: impl Fn(&str) -> String) -> String {
+        let replaced = pattern.replace_all(text, |found: &Captures<'_>| {
+            let found = &found[0];
+            if self.sent.contains(found.trim_matches([':', '/'])) {
+                found.to_owned()
+            } else {
+                marker(found)
+            }
+        });
+        replaced.into_owned()
+    }
+}
+
+/// The documents of a body: one for JSON or YAML, one a line for a watch, none for other text.
+fn trees(answer: &Answer) -> Vec<Value> {
+    let kind = answer.headers.iter().find(|(name, _)| name == "content-type");
+    let kind = kind.map(|(_, value)| value.as_str()).unwrap_or_default();
+    if kind.starts_with("application/json") {
+        let stream = serde_json::Deserializer::from_slice(&answer.body).into_iter::<Value>();
+        return stream.map_while(Result::ok).collect();
+    }
+    if kind.starts_with("application/yaml") {
+        return deploy_yaml::to_json(&answer.body, deploy_yaml::Dialect::GoYaml11)
+            .into_iter()
+            .collect();
+    }
+    Vec::new()
+}
+
+fn mark_ages(table: &mut Map<String, Value>) {
+    let columns: Vec<usize> = table["columnDefinitions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .enumerate()
+        .filter(|(_, column)| AGE_COLUMNS.iter().any(|name| column["name"] == *name))
+        .map(|(at, _)| at)
+        .collect();
+    for row in table
+        .get_mut("rows")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
+        for at in &columns {
+            if let Some(cell) = row["cells"].get_mut(*at)
+                && cell.as_str().is_some_and(|age| AGE.is_match(age))
+            {
+                *cell = json!("{age}");
+            }
+        }
+    }
+}
+
+/// The payload of a JSON web token.
+fn claims(token: &str) -> Option<Value> {
+    let payload = token.split('.').nth(1)?;
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
+}

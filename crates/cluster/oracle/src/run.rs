@@ -1,0 +1,273 @@
+//! Sends the steps of a scenario to a server, in a namespace of their own, and cleans up.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::normalise::Normaliser;
+use crate::recorded::{RecordedRequest, RecordedScenario};
+use crate::request::{Answer, Identity, Request, Scenario, Step};
+
+/// How long a step with `until` is repeated.
+const UNTIL: Duration = Duration::from_secs(20);
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// Takes requests to a server, on whatever way. An `Err` is a failure of the way, not an answer.
+pub trait Server {
+    /// Sends one request and waits for its answer; see [`Request::lines`] for watches.
+    fn send(&mut self, request: &Request) -> Result<Answer, String>;
+}
+
+/// Runs a scenario against the real server and returns what is to be written down. It runs twice: answers that differ
+/// between the two runs are marked as unstable and are not compared later.
+///
+/// # Errors
+///
+/// What the transport says.
+pub fn record(server: &mut dyn Server, scenario: &Scenario, tag: &str) -> Result<RecordedScenario, String> {
+    let first = answers(server, scenario, &format!("{tag}a"))?;
+    let second = answers(server, scenario, &format!("{tag}b"))?;
+    let requests = scenario
+        .steps
+        .iter()
+        .zip(first.into_iter().zip(second))
+        .map(|(step, (first, second))| RecordedRequest {
+            step: step.clone(),
+            unstable: crate::first_difference(&first, &second),
+            answer: first,
+        })
+        .collect();
+    Ok(RecordedScenario {
+        area: scenario.area.clone(),
+        file: scenario.file.clone(),
+        name: scenario.name.clone(),
+        namespace: scenario.namespace,
+        requests,
+    })
+}
+
+/// Runs a recorded scenario and returns, for each request, its name and where its answer differs from the recorded one.
+/// The tag becomes a part of names: two runs against one server need two tags, lower case and short.
+///
+/// # Errors
+///
+/// What the transport says.
+pub fn replay(
+    server: &mut dyn Server,
+    recorded: &RecordedScenario,
+    tag: &str,
+) -> Result<Vec<(String, Result<(), String>)>, String> {
+    let got = answers(server, &recorded.scenario(), tag)?;
+    let outcome = |request: &RecordedRequest, got: &Value| match crate::first_difference(&request.answer, got)
+    {
+        Some(difference) if request.unstable.is_none() => Err(difference),
+        _ => Ok(()),
+    };
+    Ok(recorded
+        .requests
+        .iter()
+        .zip(&got)
+        .map(|(request, got)| (request.step.name.clone(), outcome(request, got)))
+        .collect())
+}
+
+/// The normalised answers of all steps.
+fn answers(server: &mut dyn Server, scenario: &Scenario, tag: &str) -> Result<Vec<Value>, String> {
+    let mut run = Run {
+        server,
+        variables: variables(scenario, tag),
+        made: Vec::new(),
+    };
+    if scenario.namespace {
+        run.make_namespace()?;
+    }
+    let mut answers = Vec::new();
+    for step in &scenario.steps {
+        let answer = run
+            .step(step)
+            .map_err(|e| format!("{}/{}/{}: {e}", scenario.area, scenario.name, step.name))?;
+        answers.push(answer);
+    }
+    run.clean_up()?;
+    let sent: String = scenario
+        .steps
+        .iter()
+        .flat_map(|step| [step.path.as_str(), " ", &step.body, "\n"])
+        .collect();
+    // Only these two are names; saved values are found by their shape.
+    let names = run
+        .variables
+        .iter()
+        .take(2)
+        .map(|(name, value)| (value.clone(), format!("{{{name}}}")));
+    let normaliser = Normaliser::new(sent, names.collect(), &answers);
+    let shown = |(step, answer): (&Step, &Answer)| {
+        let whole = normaliser.answer(answer, step.lines);
+        if step.only.is_empty() {
+            whole
+        } else {
+            narrowed(&whole, &step.only)
+        }
+    };
+    Ok(scenario.steps.iter().zip(&answers).map(shown).collect())
+}
+
+/// The status code and those parts of the body that the pointers name.
+fn narrowed(answer: &Value, pointers: &[String]) -> Value {
+    let parts: serde_json::Map<String, Value> = pointers
+        .iter()
+        .map(|pointer| {
+            (
+                pointer.clone(),
+                answer["body"].pointer(pointer).cloned().unwrap_or(Value::Null),
+            )
+        })
+        .collect();
+    json!({"status": answer["status"], "body": parts})
+}
+
+/// `{ns}` and `{id}` first. Both depend on the scenario, so that leftovers of one cannot disturb another.
+fn variables(scenario: &Scenario, tag: &str) -> Vec<(String, String)> {
+    let hash = format!("{}/{}", scenario.area, scenario.name)
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    let hash = format!("{hash:016x}");
+    let value = |kind: &str| format!("{kind}{tag}-{}", &hash[..8]);
+    vec![("ns".to_owned(), value("ons")), ("id".to_owned(), value("oid"))]
+}
+
+struct Run<'a> {
+    server: &'a mut dyn Server,
+    variables: Vec<(String, String)>,
+    /// Paths of cluster-scoped objects to be removed.
+    made: Vec<String>,
+}
+
+impl Run<'_> {
+    fn filled(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (name, value) in &self.variables {
+            text = text.replace(&format!("{{{name}}}"), value);
+        }
+        text
+    }
+
+    fn step(&mut self, step: &Step) -> Result<Answer, String> {
+        let request = Request {
+            method: step.method.clone(),
+            path: self.filled(&step.path),
+            headers: step
+                .headers
+                .iter()
+                .map(|(name, value)| (name.clone(), self.filled(value)))
+                .collect(),
+            body: self.filled(&step.body).into_bytes(),
+            identity: step.identity,
+            lines: step.lines,
+        };
+        let started = Instant::now();
+        let mut answer = self.server.send(&request)?;
+        while !holds(step, &answer, |text| self.filled(text)) && started.elapsed() < UNTIL {
+            thread::sleep(PAUSE);
+            answer = self.server.send(&request)?;
+        }
+        self.remember(&request, &answer);
+        for (name, pointer) in &step.save {
+            let body = answer.json().unwrap_or_default();
+            let value = body
+                .pointer(pointer.as_str().unwrap_or_default())
+                .cloned()
+                .unwrap_or_default();
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            self.variables.push((name.clone(), text));
+        }
+        Ok(answer)
+    }
+
+    /// Notes a cluster-scoped object that was made.
+    fn remember(&mut self, request: &Request, answer: &Answer) {
+        let path = request.path.split('?').next().unwrap_or_default();
+        let inside = path
+            .strip_prefix("/api/v1/namespaces/")
+            .is_some_and(|rest| rest.contains('/'))
+            || path.contains("/namespaces/");
+        if answer.status != 201
+            || (inside && !path.ends_with("/namespaces"))
+            || request.path.contains("dryRun")
+        {
+            return;
+        }
+        let name = answer
+            .json()
+            .and_then(|body| Some(body["metadata"]["name"].as_str()?.to_owned()));
+        let Some(name) = name.filter(|name| !name.is_empty()) else {
+            return;
+        };
+        let path = if request.method == "POST" {
+            format!("{path}/{name}")
+        } else {
+            path.to_owned()
+        };
+        self.made.push(path);
+    }
+
+    fn plain(&mut self, method: &str, path: &str, body: &Value) -> Result<Answer, String> {
+        self.server.send(&Request {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+            body: if body.is_null() {
+                Vec::new()
+            } else {
+                body.to_string().into_bytes()
+            },
+            identity: Identity::Admin,
+            lines: None,
+        })
+    }
+
+    /// A namespace with the service account that pods need; a server with controllers makes that itself.
+    fn make_namespace(&mut self) -> Result<(), String> {
+        let name = self.filled("{ns}");
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        let answer = self.plain("POST", "/api/v1/namespaces", &namespace)?;
+        if answer.status != 201 {
+            return Err(format!(
+                "namespace {name}: {}",
+                String::from_utf8_lossy(&answer.body)
+            ));
+        }
+        self.made.push(format!("/api/v1/namespaces/{name}"));
+        let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}});
+        self.plain(
+            "POST",
+            &format!("/api/v1/namespaces/{name}/serviceaccounts"),
+            &account,
+        )
+        .map(drop)
+    }
+
+    fn clean_up(&mut self) -> Result<(), String> {
+        while let Some(path) = self.made.pop() {
+            self.plain("DELETE", &path, &Value::Null)?;
+        }
+        Ok(())
+    }
+}
+
+fn holds(step: &Step, answer: &Answer, filled: impl Fn(&str) -> String) -> bool {
+    step.until.iter().all(|(pointer, wanted)| {
+        if pointer == "status" {
+            return *wanted == json!(answer.status);
+        }
+        let body = answer.json().unwrap_or_default();
+        let found = body.pointer(pointer).unwrap_or(&Value::Null);
+        match wanted.as_str() {
+            Some(text) => *found == json!(filled(text)),
+            None => found == wanted,
+        }
+    })
+}
