@@ -8,6 +8,7 @@
 //! - `patch`: JSON patch, merge patch, strategic merge patch.
 //! - `structural`: schemas of custom resources.
 
+pub mod apply;
 pub mod fields;
 pub mod merge;
 pub mod registry;

@@ -1,0 +1,235 @@
+//! Custom resources in the registry: one version of one definition, as a resource and as types.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::{Group, GroupVersionKind, Resource, Subresource};
+use crate::types::{Schema, TypeId};
+
+/// One served version of a custom resource definition, made ready for serving.
+#[derive(Debug)]
+pub struct CustomResource {
+    /// The group.
+    pub group: Arc<str>,
+    /// This version.
+    pub version: Arc<str>,
+    /// The version in which objects are stored.
+    pub storage_version: Arc<str>,
+    /// The accepted plural name.
+    pub plural: Arc<str>,
+    /// The accepted singular name.
+    pub singular: Arc<str>,
+    /// The accepted kind.
+    pub kind: Arc<str>,
+    /// The accepted kind of lists.
+    pub list_kind: Arc<str>,
+    /// Whether objects live in namespaces.
+    pub namespaced: bool,
+    /// Other names for people.
+    pub short_names: Vec<Arc<str>>,
+    /// Groups of resources for people.
+    pub categories: Vec<Arc<str>>,
+    /// `status` is a subresource.
+    pub status: bool,
+    /// `scale` is a subresource.
+    pub scale: Option<ScalePaths>,
+    /// `openAPIV3Schema` as it was written, for OpenAPI.
+    pub open_api: Option<Arc<serde_json::Value>>,
+    /// The types, for server-side apply.
+    pub schema: Schema,
+    /// The type of an object, in `schema`.
+    pub r#type: TypeId,
+    /// The type of a list, in `schema`.
+    pub list_type: TypeId,
+    /// The definition as it was stored, for whatever else the server needs of it (printer columns, selectable fields).
+    pub definition: Arc<serde_json::Value>,
+}
+
+/// Where an object of a custom resource keeps what `scale` shows, as the definition says it (`.spec.replicas`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScalePaths {
+    /// The wanted number.
+    pub spec_replicas: Arc<str>,
+    /// The number that is.
+    pub status_replicas: Arc<str>,
+    /// The label selector as text.
+    pub label_selector: Option<Arc<str>>,
+}
+
+/// The verbs of a custom resource in the order of its discovery
+/// (`apiextensions-apiserver/pkg/apiserver/customresource_discovery_controller.go`).
+const VERBS: &[&str] = &[
+    "delete",
+    "deletecollection",
+    "get",
+    "list",
+    "patch",
+    "create",
+    "update",
+    "watch",
+];
+
+impl CustomResource {
+    /// The resource that it adds.
+    pub(super) fn resource(self: &Arc<CustomResource>) -> Resource {
+        let texts = |words: &[&str]| words.iter().map(|word| (*word).into()).collect::<Vec<Arc<str>>>();
+        let own = GroupVersionKind {
+            group: self.group.clone(),
+            version: self.version.clone(),
+            kind: self.kind.clone(),
+        };
+        let stored_as = GroupVersionKind {
+            version: self.storage_version.clone(),
+            ..own.clone()
+        };
+        let mut subresources = Vec::new();
+        if self.status {
+            subresources.push(Subresource {
+                name: "status".into(),
+                kind: own,
+                verbs: texts(&["get", "patch", "update"]),
+            });
+        }
+        if self.scale.is_some() {
+            subresources.push(Subresource {
+                name: "scale".into(),
+                kind: GroupVersionKind::new("autoscaling", "v1", "Scale"),
+                verbs: texts(&["get", "patch", "update"]),
+            });
+        }
+        Resource {
+            group: self.group.clone(),
+            version: self.version.clone(),
+            plural: self.plural.clone(),
+            singular: self.singular.clone(),
+            kind: self.kind.clone(),
+            list_kind: self.list_kind.clone(),
+            namespaced: self.namespaced,
+            verbs: texts(VERBS),
+            short_names: self.short_names.clone(),
+            categories: self.categories.clone(),
+            subresources,
+            storage_version_hash: storage_version_hash(&stored_as).into(),
+            stored_as,
+            custom: Some(Arc::clone(self)),
+        }
+    }
+}
+
+/// The hash of the stored version of a kind (`apiserver/pkg/endpoints/discovery/storageversionhash.go`): the first eight
+/// bytes of the SHA-256 sum of `group/version/kind`, in base64.
+pub(crate) fn storage_version_hash(stored: &GroupVersionKind) -> String {
+    let sum = Sha256::digest(format!("{}/{}/{}", stored.group, stored.version, stored.kind));
+    base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &sum[..8])
+}
+
+/// Leaves the groups and versions that these resources need.
+pub(super) fn remove_groups(groups: &mut Vec<Group>, resources: &[Arc<Resource>]) {
+    for group in groups.iter_mut() {
+        let of = &group.name;
+        group
+            .versions
+            .retain(|version| resources.iter().any(|r| r.group == *of && r.version == *version));
+    }
+    groups.retain(|group| !group.versions.is_empty());
+}
+
+/// Makes room for the group and version of a custom resource. Groups of definitions follow those of Kubernetes by name,
+/// their versions stand in the order of [`version_order`] (`kube-aggregator/pkg/apiserver/handler_apis.go`: they all have
+/// the priority 1000).
+pub(super) fn add_group(groups: &mut Vec<Group>, resource: &Resource) {
+    let place = match groups.iter().position(|group| group.name == resource.group) {
+        Some(place) => place,
+        None => {
+            groups.push(Group {
+                name: resource.group.clone(),
+                versions: Vec::new(),
+            });
+            groups.len() - 1
+        }
+    };
+    let versions = &mut groups[place].versions;
+    if !versions.contains(&resource.version) {
+        versions.push(resource.version.clone());
+        versions.sort_by(|a, b| version_order(a, b));
+    }
+}
+
+/// The order of versions, the best first: `v10`, `v2`, `v1`, `v11beta2`, `v10beta3`, `v3beta1`, `v12alpha1`, others by text
+/// (`apimachinery/pkg/version/helpers.go CompareKubeAwareVersionStrings`).
+pub fn version_order(a: &str, b: &str) -> std::cmp::Ordering {
+    match (parse_version(a), parse_version(b)) {
+        (Some(a), Some(b)) => b.cmp(&a),
+        (Some(_), None) => std::cmp::Ordering::Less,
+        (None, Some(_)) => std::cmp::Ordering::Greater,
+        (None, None) => a.cmp(b),
+    }
+}
+
+/// Stability (2 stable, 1 beta, 0 alpha), major, minor.
+fn parse_version(text: &str) -> Option<(u8, u64, u64)> {
+    let rest = text.strip_prefix('v')?;
+    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let number = |text: &str| -> Option<u64> {
+        let plain =
+            text.starts_with(|c: char| ('1'..='9').contains(&c)) && text.bytes().all(|b| b.is_ascii_digit());
+        if plain { text.parse().ok() } else { None }
+    };
+    let major = number(&rest[..end])?;
+    let rest = &rest[end..];
+    if rest.is_empty() {
+        return Some((2, major, 0));
+    }
+    if let Some(minor) = rest.strip_prefix("beta") {
+        return Some((1, major, number(minor)?));
+    }
+    Some((0, major, number(rest.strip_prefix("alpha")?)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_stand_in_the_order_of_discovery() {
+        let mut versions = vec![
+            "foo10",
+            "v1",
+            "v12alpha1",
+            "v10beta3",
+            "v3beta1",
+            "foo1",
+            "v11alpha2",
+            "v2",
+            "v11beta2",
+            "v10",
+            "v0",
+            "v01",
+        ];
+        versions.sort_by(|a, b| version_order(a, b));
+        assert_eq!(
+            versions,
+            [
+                "v10",
+                "v2",
+                "v1",
+                "v11beta2",
+                "v10beta3",
+                "v3beta1",
+                "v12alpha1",
+                "v11alpha2",
+                "foo1",
+                "foo10",
+                "v0",
+                "v01",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_hash_of_a_stored_version_is_upstreams() {
+        let hash = storage_version_hash(&GroupVersionKind::new("apps", "v1", "Deployment"));
+        assert_eq!(hash, "8aSe+NMegvE=");
+    }
+}
