@@ -16,5 +16,7 @@ pub mod labels;
 mod limits;
 pub mod metadata;
 pub mod names;
+pub mod quantity;
 pub mod rules;
+pub mod selector;
 pub mod table;

@@ -18,3 +18,5 @@ pub const FIELD_MANAGER_MAX: usize = 128;
 pub const SUBRESOURCE_MAX: usize = 256;
 /// All data of a ConfigMap or Secret, in bytes (`core.MaxSecretSize`): an object must fit into one storage entry.
 pub const CONFIG_DATA_MAX_BYTES: usize = 1024 * 1024;
+/// Largest power of ten of a quantity in exponent form; the amounts hold 38 digits, so beyond it all are the same.
+pub const QUANTITY_MAX_EXPONENT: i64 = 1000;
