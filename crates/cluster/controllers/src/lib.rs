@@ -1,1 +1,20 @@
 //! The controllers and the scheduler of the embedded cluster.
+//!
+//! - **What it is:** one pure function per controller, from what the cluster holds to what is to be done
+//!   ([`controller::Controller::reconcile`]), and one shell of work queues that wakes them and carries their effects out.
+//! - **What it refuses to know:** HTTP, storage, how an object is validated. A controller reads through [`view::View`] and
+//!   acts through [`effect::Effect`]; the shell is the only one that knows the API server.
+//! - **Entry point:** [`controllers::ALL`]: a row per controller; to add one, a module and a row.
+//! - **How to test it:** each module's tests give a `reconcile` objects in memory; `tests/it` runs whole scenarios against the
+//!   API server in this process and compares with what the real controller manager did.
+
+pub mod condition;
+pub mod controller;
+pub mod deployment;
+pub mod effect;
+pub mod kind;
+pub mod object;
+pub mod pods;
+pub mod replica_set;
+pub mod selector;
+pub mod view;

@@ -1,0 +1,124 @@
+//! Reading objects that are JSON values, and the parts that many controllers write: owner references, conditions.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::kind::Kind;
+
+/// A text in `metadata`, empty where it is missing.
+pub fn text<'a>(object: &'a Value, field: &str) -> &'a str {
+    object["metadata"][field].as_str().unwrap_or_default()
+}
+
+/// `metadata.name`
+pub fn name(object: &Value) -> &str {
+    text(object, "name")
+}
+
+/// `metadata.namespace`
+pub fn namespace(object: &Value) -> &str {
+    text(object, "namespace")
+}
+
+/// `metadata.uid`
+pub fn uid(object: &Value) -> &str {
+    text(object, "uid")
+}
+
+/// A deletion has begun.
+pub fn is_deleting(object: &Value) -> bool {
+    !text(object, "deletionTimestamp").is_empty()
+}
+
+/// `metadata.generation`, 0 where it is missing.
+pub fn generation(object: &Value) -> i64 {
+    object["metadata"]["generation"].as_i64().unwrap_or_default()
+}
+
+/// A label, if it is there.
+pub fn label<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
+    object["metadata"]["labels"][name].as_str()
+}
+
+/// An annotation, if it is there.
+pub fn annotation<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
+    object["metadata"]["annotations"][name].as_str()
+}
+
+/// An integer at a JSON pointer, 0 where it is missing.
+pub fn integer(object: &Value, pointer: &str) -> i64 {
+    object
+        .pointer(pointer)
+        .and_then(Value::as_i64)
+        .unwrap_or_default()
+}
+
+/// The owner reference that says `controller: true`.
+pub fn controller(object: &Value) -> Option<&Value> {
+    let owners = object["metadata"]["ownerReferences"].as_array()?;
+    owners.iter().find(|owner| owner["controller"] == true)
+}
+
+/// The reference that makes `owner` the controller of what carries it.
+pub fn owner_reference(kind: &Kind, owner: &Value) -> Value {
+    json!({
+        "apiVersion": kind.api_version(),
+        "kind": kind.kind,
+        "name": name(owner),
+        "uid": uid(owner),
+        "controller": true,
+        "blockOwnerDeletion": true,
+    })
+}
+
+/// When the object was made; the beginning of time where that is not known.
+pub fn created(object: &Value) -> Timestamp {
+    time(&object["metadata"]["creationTimestamp"]).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// A time as objects carry it.
+pub fn time(value: &Value) -> Option<Timestamp> {
+    value.as_str()?.parse().ok()
+}
+
+/// A time as objects carry it: UTC, in seconds.
+pub fn shown(time: Timestamp) -> Value {
+    Value::String(time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+/// The condition of this type in `status.conditions`.
+pub fn condition<'a>(object: &'a Value, r#type: &str) -> Option<&'a Value> {
+    let conditions = object["status"]["conditions"].as_array()?;
+    conditions.iter().find(|condition| condition["type"] == r#type)
+}
+
+/// Whether the condition of this type is `True`.
+pub fn is_true(object: &Value, r#type: &str) -> bool {
+    condition(object, r#type).is_some_and(|condition| condition["status"] == "True")
+}
+
+/// A pod that has neither ended nor is being deleted (`controller.IsPodActive`).
+pub fn is_active(pod: &Value) -> bool {
+    !matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) && !is_deleting(pod)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_and_shown() {
+        let text = json!("2026-11-22T09:00:00Z");
+        assert_eq!(shown(time(&text).expect("a time")), text);
+        assert_eq!(time(&json!(null)), None);
+    }
+
+    #[test]
+    fn only_one_owner_controls() {
+        let object = json!({"metadata": {"ownerReferences": [
+            {"uid": "a"}, {"uid": "b", "controller": true}
+        ]}});
+        assert_eq!(controller(&object).map(|owner| &owner["uid"]), Some(&json!("b")));
+        assert_eq!(controller(&json!({})), None);
+    }
+}
