@@ -17,10 +17,11 @@ mod number;
 mod read;
 mod resolve;
 mod scan;
+mod simple;
 mod stream;
 mod tree;
 
-pub use decode::{node_to_json, to_json, to_json_strict};
+pub use decode::{node_to_json, some_to_json, to_json, to_json_strict};
 pub use dialect::Dialect;
 pub use emit::{SequenceStyle, emit_kyaml, emit_kyaml_with, emit_sigs, emit_v3, try_emit_sigs};
 pub use error::{Error, ErrorKind};

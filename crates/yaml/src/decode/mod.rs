@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::node::Node;
 use crate::read::read;
 use crate::scan::Flavour;
+use crate::simple;
 use reader::Reader;
 use serde_json::Value;
 
@@ -19,15 +20,33 @@ use serde_json::Value;
 ///
 /// Two equal keys: in [`Dialect::GoYaml11`] the last one wins, as Helm has it; the other dialects refuse them.
 pub fn to_json(source: &[u8], dialect: Dialect) -> Result<Value, Error> {
-    decode(source, dialect, dialect != Dialect::GoYaml11)
+    simple_or_parsed(source, dialect, None)
+}
+
+/// [`to_json`] for a reader of a few entries of the outermost mapping: those with keys in `keys`, in letters of any case,
+/// are there; others may be left out. All of the document is checked.
+pub fn some_to_json(source: &[u8], dialect: Dialect, keys: &[&str]) -> Result<Value, Error> {
+    simple_or_parsed(source, dialect, Some(keys))
+}
+
+fn simple_or_parsed(source: &[u8], dialect: Dialect, keys: Option<&[&str]>) -> Result<Value, Error> {
+    let simple = match dialect {
+        Dialect::GoYaml11 => simple::read(source, keys),
+        _ => None,
+    };
+    match simple {
+        Some(value) => Ok(value),
+        None => to_json_by_parser(source, dialect, dialect != Dialect::GoYaml11),
+    }
 }
 
 /// [`to_json`], but refusing two equal keys in every dialect, as `UnmarshalStrict` does.
 pub fn to_json_strict(source: &[u8], dialect: Dialect) -> Result<Value, Error> {
-    decode(source, dialect, true)
+    to_json_by_parser(source, dialect, true)
 }
 
-fn decode(source: &[u8], dialect: Dialect, strict: bool) -> Result<Value, Error> {
+/// By tokens and a tree, whatever the source is.
+pub(crate) fn to_json_by_parser(source: &[u8], dialect: Dialect, strict: bool) -> Result<Value, Error> {
     let flavour = match dialect {
         Dialect::GoYaml11 => Flavour::V2,
         Dialect::GoYaml3 | Dialect::Core12 => Flavour::V3,

@@ -40,13 +40,18 @@ pub enum HeadError {
     },
 }
 
+/// The fields that a head is read from.
+const FIELDS: [&str; 3] = ["apiVersion", "kind", "metadata"];
+
 impl Head {
     /// Reads the first document of a text.
     pub fn read(document: &[u8], compat: Compat) -> Result<Head, HeadError> {
-        let json = deploy_yaml::to_json(document, Dialect::GoYaml11).map_err(|e| HeadError::Syntax {
-            message: e.to_string(),
-            line: e.position.line,
-            limit: e.is_limit(),
+        let json = deploy_yaml::some_to_json(document, Dialect::GoYaml11, &FIELDS).map_err(|e| {
+            HeadError::Syntax {
+                message: e.to_string(),
+                line: e.position.line,
+                limit: e.is_limit(),
+            }
         })?;
         Head::from_json(json, compat)
     }
