@@ -1,1 +1,7 @@
-//! Tests of this crate against cases from outside.
+//! Tests of the store as its callers see it.
+
+mod folder;
+mod open;
+mod reads;
+mod watches;
+mod writes;
