@@ -66,6 +66,11 @@ impl Set {
         &self.nodes
     }
 
+    /// The nodes, in order.
+    pub fn into_nodes(self) -> Vec<Node> {
+        self.nodes
+    }
+
     /// Whether no path is in the set.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
