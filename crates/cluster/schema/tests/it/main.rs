@@ -2,4 +2,5 @@
 
 mod registry;
 mod smd_schema;
+mod structured_merge;
 mod typed;
