@@ -16,5 +16,6 @@ pub mod kind;
 pub mod object;
 pub mod pods;
 pub mod replica_set;
+pub mod scheduler;
 pub mod selector;
 pub mod view;

@@ -48,11 +48,8 @@ pub fn claim(
         match object::controller(&candidate) {
             Some(reference) if reference["uid"] != object::uid(owner) => {}
             Some(_) if matches => claimed.push(candidate),
-            Some(_) => {
-                if !object::is_deleting(owner) {
-                    outcome.push(release(owner, &candidate));
-                }
-            }
+            Some(_) if !object::is_deleting(owner) => outcome.push(release(owner, &candidate)),
+            Some(_) => {}
             None if matches && !object::is_deleting(owner) && !object::is_deleting(&candidate) => {
                 outcome.push(adopt(kind, owner, &candidate));
                 claimed.push(candidate);

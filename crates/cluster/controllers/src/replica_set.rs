@@ -221,11 +221,11 @@ mod tests {
     }
 
     fn deleted(outcome: &Outcome) -> Vec<&str> {
-        let name = |effect| match effect {
-            &Effect::Delete { ref name, .. } => Some(name.as_str()),
+        let names = outcome.effects.iter().filter_map(|effect| match effect {
+            Effect::Delete { name, .. } => Some(name.as_str()),
             _ => None,
-        };
-        outcome.effects.iter().filter_map(name).collect()
+        });
+        names.collect()
     }
 
     #[test]
