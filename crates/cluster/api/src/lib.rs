@@ -12,7 +12,25 @@
 
 pub mod admission;
 pub mod allocators;
+mod answer;
+pub mod api;
 pub mod authorization;
+pub mod client;
+mod compress;
+mod decode;
+mod encode;
+mod gates;
+pub mod identifiers;
 pub mod identity;
+pub mod info;
+pub mod limits;
+pub mod negotiate;
+pub mod object;
+pub mod options;
+mod paths;
 pub mod request;
+mod scope;
+pub mod server;
 pub mod status;
+mod table;
+mod verbs;

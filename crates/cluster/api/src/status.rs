@@ -18,6 +18,8 @@ pub struct StatusError {
     pub details: Value,
     /// Seconds for the `Retry-After` header; 0 for none.
     pub retry_after_seconds: u32,
+    /// The token with which a list whose state is gone can go on all the same; empty for none.
+    pub continue_token: String,
 }
 
 /// Group and plural (or kind) of the object that an error is about.
@@ -64,6 +66,7 @@ impl StatusError {
             message: message.into(),
             details: Value::Null,
             retry_after_seconds: 0,
+            continue_token: String::new(),
         }
     }
 
@@ -100,7 +103,9 @@ impl StatusError {
 
     /// 403: he may not. `why` may be empty.
     pub fn forbidden(about: About<'_>, name: &str, why: &str) -> StatusError {
-        let message = if name.is_empty() {
+        let message = if about.resource.is_empty() {
+            format!("forbidden: {why}")
+        } else if name.is_empty() {
             format!("{} is forbidden: {why}", about.qualified())
         } else {
             format!("{} \"{name}\" is forbidden: {why}", about.qualified())
@@ -171,6 +176,34 @@ impl StatusError {
         error
     }
 
+    /// 504: a revision that is not there yet.
+    pub fn too_large_revision(wanted: u64, current: u64) -> StatusError {
+        let message = format!("Timeout: Too large resource version: {wanted}, current: {current}");
+        let mut error = StatusError::new(504, "Timeout", message);
+        error.retry_after_seconds = 1;
+        error.details = json!({
+            "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
+            "retryAfterSeconds": 1,
+        });
+        error
+    }
+
+    /// 404 for a path below a version that is served.
+    pub fn no_such_resource() -> StatusError {
+        let message = "the server could not find the requested resource";
+        let mut error = StatusError::new(404, "NotFound", message);
+        error.details = json!({});
+        error
+    }
+
+    /// 405 for a method that the path does not have.
+    pub fn no_such_method() -> StatusError {
+        let message = "the server does not allow this method on the requested resource";
+        let mut error = StatusError::new(405, "MethodNotAllowed", message);
+        error.details = json!({});
+        error
+    }
+
     /// The `Status` object.
     pub fn to_value(&self) -> Value {
         let mut status = json!({
@@ -181,6 +214,9 @@ impl StatusError {
             "message": self.message,
             "code": self.code,
         });
+        if !self.continue_token.is_empty() {
+            status["metadata"]["continue"] = self.continue_token.as_str().into();
+        }
         if !self.reason.is_empty() {
             status["reason"] = self.reason.into();
         }

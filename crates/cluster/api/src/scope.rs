@@ -1,0 +1,149 @@
+//! What a request is about, once the registry and the kind's rules are known.
+
+use std::sync::Arc;
+
+use deploy_cluster_kinds::rules::{self, Rules};
+use deploy_cluster_schema::registry::{GroupVersionKind, Registry, Resource, Subresource};
+use deploy_cluster_storage::Key;
+use serde_json::Value;
+
+use crate::info::RequestInfo;
+use crate::status::{About, StatusError};
+
+/// A resource in the version that the request names, and the form in which its objects are stored.
+#[derive(Clone)]
+pub struct Scope {
+    /// The registry as it was when the request came.
+    pub registry: Arc<Registry>,
+    /// The resource.
+    pub resource: Arc<Resource>,
+    /// The subresource, where the request names one.
+    pub subresource: Option<Subresource>,
+    /// The kind of its objects in the version that the request names.
+    pub served: GroupVersionKind,
+    /// The kind of its objects as stored.
+    pub stored: GroupVersionKind,
+    /// Where they are stored, `apps/deployments`.
+    pub storage: Arc<str>,
+    /// What the served kind does.
+    pub served_rules: &'static Rules,
+    /// What the stored kind does.
+    pub rules: &'static Rules,
+    /// Empty for cluster-scoped objects and all namespaces.
+    pub namespace: String,
+    /// Empty for collections.
+    pub name: String,
+}
+
+impl Scope {
+    /// Finds the resource that a path names; none where this version of the group is not served, which is another
+    /// answer than a resource that the version does not have.
+    pub fn resolve(registry: &Arc<Registry>, info: &RequestInfo) -> Option<Scope> {
+        let resource = registry.resource(&info.group, &info.version, &info.resource)?;
+        let subresource = match info.subresource.as_str() {
+            "" => None,
+            name => Some(resource.subresource(name)?.clone()),
+        };
+        let mut scope = Scope::new(registry, resource);
+        scope.subresource = subresource;
+        if scope.resource.namespaced {
+            scope.namespace.clone_from(&info.namespace);
+        }
+        scope.name.clone_from(&info.name);
+        Some(scope)
+    }
+
+    /// A resource without an object.
+    pub fn new(registry: &Arc<Registry>, resource: &Arc<Resource>) -> Scope {
+        let served = resource.gvk();
+        let stored = resource.stored_as.clone();
+        let home = registry.stored(resource);
+        Scope {
+            registry: registry.clone(),
+            resource: resource.clone(),
+            subresource: None,
+            served_rules: rules::find(&served.group, &served.version, &served.kind),
+            rules: rules::find(&stored.group, &stored.version, &stored.kind),
+            served,
+            stored,
+            storage: format!("{}/{}", home.group, home.plural).into(),
+            namespace: String::new(),
+            name: String::new(),
+        }
+    }
+
+    /// Names a subresource, empty for none.
+    pub fn enter(&mut self, subresource: &str) -> Result<(), StatusError> {
+        self.subresource = match subresource {
+            "" => None,
+            name => Some(
+                self.resource
+                    .subresource(name)
+                    .ok_or_else(StatusError::no_such_resource)?
+                    .clone(),
+            ),
+        };
+        Ok(())
+    }
+
+    /// Group and plural, as most errors name the object.
+    pub fn about(&self) -> About<'_> {
+        About::new(&self.resource.group, &self.resource.plural)
+    }
+
+    /// Group and kind, as validation names the object.
+    pub fn about_kind(&self) -> About<'_> {
+        About::new(&self.served.group, &self.served.kind)
+    }
+
+    /// 404 for the object of the request.
+    pub fn not_found(&self) -> StatusError {
+        StatusError::not_found(self.about(), &self.name)
+    }
+
+    /// Where an object is stored.
+    pub fn key(&self, namespace: &str, name: &str) -> Key {
+        Key::new(self.storage.clone(), namespace, name)
+    }
+
+    /// The name of the subresource, empty for none.
+    pub fn subresource_name(&self) -> &str {
+        self.subresource
+            .as_ref()
+            .map_or("", |subresource| &subresource.name)
+    }
+
+    /// Whether clients see what is stored, byte for byte.
+    pub fn is_stored_form(&self) -> bool {
+        self.served == self.stored
+    }
+
+    /// A client's object in the form in which it is stored.
+    pub fn to_stored(&self, object: Value) -> Value {
+        if self.is_stored_form() {
+            object
+        } else {
+            convert(object, &self.served, &self.stored)
+        }
+    }
+
+    /// A stored object in the version of the request.
+    pub fn to_served(&self, object: Value) -> Value {
+        if self.is_stored_form() {
+            object
+        } else {
+            convert(object, &self.stored, &self.served)
+        }
+    }
+
+    /// Custom resources differ in small ways.
+    pub fn is_custom(&self) -> bool {
+        self.resource.custom.is_some()
+    }
+}
+
+fn convert(mut object: Value, _from: &GroupVersionKind, to: &GroupVersionKind) -> Value {
+    object["apiVersion"] = to.api_version().into();
+    object["kind"] = (*to.kind).into();
+    object
+}

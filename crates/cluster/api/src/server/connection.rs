@@ -1,0 +1,156 @@
+//! One connection: handshake, who is behind it, its requests.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::header::{HeaderName, HeaderValue};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::body::Outgoing;
+use crate::api::{Api, failure};
+use crate::identity::{UserInfo, certificate};
+use crate::limits;
+use crate::request::{Request, Response};
+use crate::status::StatusError;
+
+/// What all connections share.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub api: Api,
+    pub tls: TlsAcceptor,
+    pub tasks: TaskTracker,
+    pub stop: CancellationToken,
+}
+
+/// Runs the streams of HTTP/2 in the server's own set of tasks.
+#[derive(Clone)]
+struct Tracked(TaskTracker);
+
+impl<F> hyper::rt::Executor<F> for Tracked
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    fn execute(&self, future: F) {
+        self.0.spawn(future);
+    }
+}
+
+/// Serves a connection until either side ends it.
+pub(super) async fn serve(shared: Shared, stream: TcpStream) {
+    // Small answers must not wait for larger ones.
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let Ok(Ok(stream)) = timeout(limits::HANDSHAKE, shared.tls.accept(stream)).await else {
+        return;
+    };
+    let shown = stream
+        .get_ref()
+        .1
+        .peer_certificates()
+        .and_then(|chain| chain.first());
+    let sender = Arc::new(shown.and_then(|der| certificate::user(der)));
+    let api = shared.api.clone();
+    let service = service_fn(move |request| {
+        let (api, sender) = (api.clone(), sender.clone());
+        async move { Ok::<_, Infallible>(answer(&api, sender.as_ref().as_ref(), request).await) }
+    });
+    let mut builder = auto::Builder::new(Tracked(shared.tasks.clone()));
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits::HEADERS);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits::STREAMS_PER_CONNECTION);
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        // A client that goes away in the middle is no error of ours.
+        _ = connection.as_mut() => return,
+        () = shared.stop.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = timeout(limits::SHUTDOWN, connection).await;
+}
+
+async fn answer(
+    api: &Api,
+    sender: Option<&UserInfo>,
+    request: hyper::Request<Incoming>,
+) -> hyper::Response<Outgoing> {
+    let mut read = head(&request);
+    let is_head = read.method == "HEAD";
+    let response = match api.authenticate(sender, read.header("authorization")) {
+        Err(error) => failure(&read, &error),
+        Ok(user) => {
+            read.user = user;
+            match Limited::new(request.into_body(), limits::BODY_BYTES)
+                .collect()
+                .await
+            {
+                Ok(body) => {
+                    read.body = body.to_bytes();
+                    api.handle(read).await
+                }
+                Err(error) if error.is::<LengthLimitError>() => failure(&read, &too_large()),
+                Err(error) => failure(&read, &StatusError::new(500, "", error.to_string())),
+            }
+        }
+    };
+    written(response, is_head)
+}
+
+/// `endpoints/handlers/rest.go limitedReadBody`
+fn too_large() -> StatusError {
+    let message = format!("Request entity too large: limit is {}", limits::BODY_BYTES);
+    StatusError::new(413, "RequestEntityTooLarge", message)
+}
+
+/// A request without its body.
+fn head(request: &hyper::Request<Incoming>) -> Request {
+    let mut headers: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in request.headers() {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        let all = headers.entry(name.as_str().to_owned()).or_default();
+        if !all.is_empty() {
+            all.push_str(", ");
+        }
+        all.push_str(&value);
+    }
+    Request {
+        method: request.method().as_str().to_owned(),
+        path: request.uri().path().to_owned(),
+        query: request.uri().query().unwrap_or_default().to_owned(),
+        headers,
+        ..Request::default()
+    }
+}
+
+fn written(response: Response, is_head: bool) -> hyper::Response<Outgoing> {
+    let mut written = hyper::Response::new(if is_head {
+        Outgoing::Whole(None)
+    } else {
+        response.body.into()
+    });
+    *written.status_mut() =
+        hyper::StatusCode::from_u16(response.status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in response.headers {
+        if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+            written.headers_mut().append(HeaderName::from_static(name), value);
+        }
+    }
+    written
+}

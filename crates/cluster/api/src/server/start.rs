@@ -1,0 +1,164 @@
+//! From options to a server that answers, and its end.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use deploy_cluster_storage::{OpenError, Store};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::connection::{Shared, serve};
+use crate::api::Api;
+use crate::identity::authority::{Authority, server_names};
+use crate::identity::files::IdentityError;
+use crate::identity::{MASTERS, kubeconfig};
+use crate::{identifiers, limits};
+
+/// How a server is started.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Holds the database, the authority, keys.
+    pub data_dir: PathBuf,
+    /// Where it listens; port 0 is any.
+    pub listen: SocketAddr,
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The authority or its keys cannot be used.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The address is taken, or not ours.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Something that every cluster has cannot be written.
+    #[error("cannot set the cluster up: {0}")]
+    Bootstrap(String),
+}
+
+/// A server that answers.
+pub struct Server {
+    api: Api,
+    address: SocketAddr,
+    authority: Arc<Authority>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Server {
+    /// Opens the data folder, listens, answers.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing is left behind then.
+    pub async fn start(options: Options) -> Result<Server, StartError> {
+        let listener = TcpListener::bind(options.listen)
+            .await
+            .map_err(|source| StartError::Listen {
+                address: options.listen,
+                source,
+            })?;
+        let address = listener.local_addr().unwrap_or(options.listen);
+        let dir = options.data_dir.clone();
+        let opened = tokio::task::spawn_blocking(move || -> Result<_, StartError> {
+            let store = Store::open(&deploy_cluster_storage::Options::new(&dir))?;
+            let authority = Arc::new(Authority::open(&dir, identifiers::now_seconds())?);
+            Ok((store, authority))
+        });
+        let (store, authority) = opened
+            .await
+            .map_err(|error| StartError::Bootstrap(error.to_string()))??;
+        let names = server_names([10, 96, 0, 1].into(), &[address.ip()]);
+        let config = authority.server_config(names, Arc::new(identifiers::now_seconds))?;
+        let tasks = TaskTracker::new();
+        let api = Api::new(store);
+        let server = Server {
+            api,
+            address,
+            authority,
+            stop: CancellationToken::new(),
+            tasks,
+        };
+        let shared = Shared {
+            api: server.api.clone(),
+            tls: TlsAcceptor::from(Arc::new(config)),
+            tasks: server.tasks.clone(),
+            stop: server.stop.clone(),
+        };
+        server.tasks.spawn(accept(shared, listener));
+        let store = server.api.store().clone();
+        server.tasks.spawn(async move {
+            store
+                .compact_periodically(deploy_cluster_storage::limits::COMPACT_INTERVAL)
+                .await;
+        });
+        Ok(server)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The API behind the sockets.
+    pub fn api(&self) -> &Api {
+        &self.api
+    }
+
+    /// A kubeconfig for an administrator, with a certificate of his own.
+    ///
+    /// # Errors
+    /// See [`IdentityError`].
+    pub fn kubeconfig(&self, name: &str) -> Result<String, IdentityError> {
+        let now = identifiers::now_seconds();
+        let client = self.authority.client("kubernetes-admin", &[MASTERS], now)?;
+        let server = format!("https://{}", self.address);
+        Ok(kubeconfig::text(name, &server, &self.authority, &client))
+    }
+
+    /// Stops listening, ends watches, waits for requests that are under way, and closes the store.
+    pub async fn shutdown(self) {
+        self.stop.cancel();
+        self.api.end_watches();
+        self.api.store().close().await;
+        self.tasks.close();
+        let _ = timeout(limits::SHUTDOWN, self.tasks.wait()).await;
+    }
+}
+
+async fn accept(shared: Shared, listener: TcpListener) {
+    let places = Arc::new(Semaphore::new(limits::CONNECTIONS));
+    loop {
+        let place = places.clone().acquire_owned();
+        let (place, stream) = tokio::select! {
+            () = shared.stop.cancelled() => return,
+            accepted = async { (place.await, listener.accept().await) } => accepted,
+        };
+        match (place, stream) {
+            (Ok(place), Ok((stream, _))) => {
+                let connection = serve(shared.clone(), stream);
+                shared.tasks.spawn(async move {
+                    connection.await;
+                    drop(place);
+                });
+            }
+            // Too many open files, or a client that left before it was accepted: the next one may do better, but not
+            // at once.
+            _ => tokio::time::sleep(limits::ACCEPT_PAUSE).await,
+        }
+    }
+}

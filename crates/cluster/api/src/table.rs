@@ -1,0 +1,76 @@
+//! Tables: what `kubectl get` prints, made by the server (`apiserver/pkg/registry/rest/table.go`).
+
+use std::sync::Arc;
+
+use deploy_cluster_kinds::rules::Column;
+use serde_json::{Map, Value, json};
+
+use crate::answer::{IncludeObject, now, partial};
+use crate::encode::ListMeta;
+use crate::scope::Scope;
+
+/// A table of objects in the served version.
+pub(crate) fn table(
+    scope: &Scope,
+    objects: &[Arc<Value>],
+    meta: &ListMeta,
+    version: &str,
+    include: IncludeObject,
+    with_columns: bool,
+) -> Value {
+    let now = now();
+    let rows: Vec<Value> = objects
+        .iter()
+        .map(|object| row(scope, object, version, include, now))
+        .collect();
+    let columns: Vec<Value> = if with_columns {
+        scope.served_rules.columns.iter().map(column).collect()
+    } else {
+        Vec::new()
+    };
+    json!({
+        "kind": "Table",
+        "apiVersion": format!("meta.k8s.io/{version}"),
+        "metadata": meta.to_value(),
+        "columnDefinitions": if with_columns { columns.into() } else { Value::Null },
+        "rows": rows,
+    })
+}
+
+fn column(column: &Column) -> Value {
+    json!({
+        "name": column.name,
+        "type": column.r#type,
+        "format": column.format,
+        "description": column.description,
+        "priority": column.priority,
+    })
+}
+
+fn row(scope: &Scope, object: &Value, version: &str, include: IncludeObject, now: i64) -> Value {
+    let is_bookmark = !object["metadata"]["annotations"]["k8s.io/initial-events-end"].is_null();
+    let mut row = Map::new();
+    row.insert("cells".into(), (scope.served_rules.cells)(object, now).into());
+    if &*scope.served.kind == "Pod" {
+        if let Some(conditions) = pod_conditions(object) {
+            row.insert("conditions".into(), conditions);
+        }
+    }
+    let carried = match include {
+        IncludeObject::Object if !is_bookmark => object.clone(),
+        IncludeObject::None if !is_bookmark => Value::Null,
+        _ => partial(object, version),
+    };
+    row.insert("object".into(), carried);
+    row.into()
+}
+
+/// Pods that are over are marked, so that `kubectl` can leave them out (`printers.go printPod`).
+fn pod_conditions(pod: &Value) -> Option<Value> {
+    let (reason, message) = match pod["status"]["phase"].as_str()? {
+        "Succeeded" => ("Succeeded", "The pod has completed successfully."),
+        "Failed" => ("Failed", "The pod failed."),
+        _ => return None,
+    };
+    Some(json!([{"type": "Completed", "status": "True", "reason": reason, "message": message}]))
+}

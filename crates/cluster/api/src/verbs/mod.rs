@@ -1,0 +1,98 @@
+//! The verbs, over one generic registry.
+
+mod change;
+mod create;
+mod delete;
+mod dispatch;
+mod get;
+mod list;
+mod ownership;
+mod update;
+mod watch;
+
+pub(crate) use change::{Change, Strategy};
+pub(crate) use create::create;
+pub(crate) use delete::{delete, delete_collection};
+pub(crate) use dispatch::dispatch;
+pub(crate) use get::get;
+pub(crate) use update::update;
+
+use std::sync::Arc;
+
+use deploy_cluster_kinds::field::Finding;
+use deploy_cluster_storage::Entry;
+use serde_json::Value;
+
+use crate::api::Inner;
+use crate::encode::ListMeta;
+use crate::identity::UserInfo;
+use crate::options::WriteOptions;
+use crate::scope::Scope;
+use crate::status::StatusError;
+
+/// One request that has been authorized.
+pub(crate) struct Call<'a> {
+    pub api: &'a Inner,
+    pub scope: Scope,
+    pub user: &'a UserInfo,
+    /// The options of a write.
+    pub options: WriteOptions,
+    /// Who the written fields belong to: the option, or what User-Agent says.
+    pub manager: String,
+    /// What the client is told beside the answer.
+    pub warnings: Vec<String>,
+}
+
+impl Call<'_> {
+    /// What is wrong with a new object.
+    pub fn check_create(&self, new: &Value) -> Vec<Finding> {
+        self.scope.rules.check_create(new, self.scope.resource.namespaced)
+    }
+
+    /// What is wrong with a change.
+    pub fn check_change(&self, strategy: Strategy, new: &Value, old: &Value) -> Vec<Finding> {
+        (strategy.check)(self.scope.rules, new, old, self.scope.resource.namespaced)
+    }
+
+    /// Whether he who updates may create, where there is nothing to update.
+    pub fn authorize_create(&self) -> Result<(), StatusError> {
+        Ok(())
+    }
+}
+
+/// An object of an answer, in the stored version.
+#[derive(Clone, Debug)]
+pub(crate) enum Object {
+    /// As it stands in the store.
+    Stored(Arc<Entry>),
+    /// Nowhere: a dry run, or an answer that is made up.
+    Made(Value),
+}
+
+impl Object {
+    pub fn into_value(self) -> Value {
+        match self {
+            Self::Stored(entry) => (*parsed(&entry)).clone(),
+            Self::Made(object) => object,
+        }
+    }
+}
+
+/// What a verb answers.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// An object of the resource, in the stored version.
+    Object { status: u16, object: Object },
+    /// Objects of the resource.
+    List {
+        entries: Vec<Arc<Entry>>,
+        meta: ListMeta,
+    },
+    /// Something that is sent as it is: a Status, a Scale, a review.
+    Other { status: u16, object: Value },
+}
+
+/// The object of an entry; parsed once, kept as long as the entry.
+pub(crate) fn parsed(entry: &Entry) -> Arc<Value> {
+    entry.derived(|body| serde_json::from_slice(body).unwrap_or(Value::Null))
+}
