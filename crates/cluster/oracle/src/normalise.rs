@@ -29,7 +29,7 @@ static TIME: LazyLock<Regex> = LazyLock::new(|| {
 /// `0x0` is how upstream prints an empty revision.
 static REVISION: LazyLock<Regex> =
     LazyLock::new(|| regex(r"(?i)(resource ?version[^0-9{]{0,24}|current: |\()([0-9]+x?)"));
-static CLUSTER_IP: LazyLock<Regex> = LazyLock::new(|| regex(r"^10\.[0-9]+\.[0-9]+\.[0-9]+$"));
+static CLUSTER_IP: LazyLock<Regex> = LazyLock::new(|| regex(r"(?-u:\b)10\.[0-9]+\.[0-9]+\.[0-9]+(?-u:\b)"));
 static NODE_PORT: LazyLock<Regex> = LazyLock::new(|| regex(r":3[0-2][0-9]{3}/"));
 static TOKEN_VOLUME: LazyLock<Regex> = LazyLock::new(|| regex(r"kube-api-access-[a-z0-9]{5}"));
 static AGE: LazyLock<Regex> =
@@ -69,6 +69,9 @@ const BUILD_FIELDS: &[&str] = &[
 
 /// The beginning of a message that ends with a difference of Go structures.
 const POD_UPDATE: &str = "pod updates may not change fields";
+
+/// How Go writes a layout of times; error texts show it.
+const GO_LAYOUT: &str = "2006-01-02T15:04:05";
 
 /// What is known of one scenario's run.
 pub struct Normaliser {
@@ -272,7 +275,9 @@ impl Normaliser {
             });
             text = marked.into_owned();
         }
-        text = self.replace(&TIME, &text, |_| "{time}".to_owned());
+        text = self.replace(&TIME, &text, |time| {
+            if time.starts_with(GO_LAYOUT) { time } else { "{time}" }.to_owned()
+        });
         text = self.replace(&TOKEN_VOLUME, &text, |_| {
             "kube-api-access-{generated}".to_owned()
         });
