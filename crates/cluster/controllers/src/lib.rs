@@ -12,6 +12,7 @@ pub mod condition;
 pub mod controller;
 pub mod deployment;
 pub mod effect;
+pub mod endpoints;
 pub mod kind;
 pub mod object;
 pub mod pods;

@@ -62,6 +62,14 @@ pub mod memory {
         }
     }
 
+    impl Memory {
+        /// Takes an object away.
+        pub fn remove(&mut self, kind: &str, namespace: &str, name: &str) {
+            self.objects
+                .remove(&(kind.to_owned(), namespace.to_owned(), name.to_owned()));
+        }
+    }
+
     impl View for Memory {
         fn get(&self, kind: &Kind, namespace: &str, name: &str) -> Option<Arc<Value>> {
             let key = (kind.kind.to_owned(), namespace.to_owned(), name.to_owned());
