@@ -66,11 +66,15 @@ impl<'e> Ctx<'e> {
                 if function.walks {
                     self.within(self.funcs.budget.walk(&values))?;
                 }
-                body(self.host, &values)
+                let result = body(self.host, &values);
+                self.give_back(values);
+                result
             }
             Body::Dynamic(body) => {
                 let values = self.arguments(dot, name, signature, args, last)?;
-                body(self, &values)
+                let result = body(self, &values);
+                self.give_back(values);
+                result
             }
             Body::Removed => {
                 let name = quote(name.as_bytes());
@@ -144,7 +148,7 @@ impl<'e> Ctx<'e> {
         last: Option<Slot>,
     ) -> Result<Vec<Value>> {
         self.count(name, signature, args, last.as_ref())?;
-        let mut values = Vec::with_capacity(args.len() + 1);
+        let mut values = self.spare.pop().unwrap_or_default();
         for (at, arg) in args.iter().enumerate() {
             let value = self.argument(dot, param(signature, at), arg)?;
             values.push(value.value);
@@ -154,6 +158,12 @@ impl<'e> Ctx<'e> {
             values.push(value.value);
         }
         Ok(values)
+    }
+
+    /// Keeps the list of a call that is over for the next one.
+    fn give_back(&mut self, mut values: Vec<Value>) {
+        values.clear();
+        self.spare.push(values);
     }
 
     /// The arguments of a built-in function, which sees whether they come through an interface.

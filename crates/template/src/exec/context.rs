@@ -61,6 +61,8 @@ pub struct Ctx<'e> {
     pub(super) variables: Vec<(&'e str, Slot)>,
     /// The first variable of the template that runs; those before belong to its callers.
     pub(super) base: usize,
+    /// Empty lists for the arguments of calls, no more than calls were ever open at once.
+    pub(super) spare: Vec<Vec<Value>>,
 }
 
 impl<'e> Ctx<'e> {
@@ -82,6 +84,7 @@ impl<'e> Ctx<'e> {
             out: Vec::new(),
             variables: Vec::new(),
             base: 0,
+            spare: Vec::new(),
         }
     }
 

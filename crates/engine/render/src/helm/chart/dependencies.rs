@@ -246,8 +246,11 @@ fn import_below(
         chart: chart.metadata.name.clone(),
     };
     let mut budget = VALUE_ENTRIES;
-    let values = values.unfolded(&mut budget).ok_or_else(endless)?;
-    let imported = imported.unfolded(&mut budget).ok_or_else(endless)?;
+    let shared = (values, imported);
+    let values = shared.0.unfolded(&mut budget).ok_or_else(endless)?;
+    let imported = shared.1.unfolded(&mut budget).ok_or_else(endless)?;
+    // What nobody else holds any more is moved at the end, not copied.
+    drop(shared);
     if nulls == Nulls::Coalesce {
         crate::helm::values::coalesce::remove_nulls(&values);
     }

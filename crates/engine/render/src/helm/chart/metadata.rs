@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::version;
 use super::{Dependency, Maintainer, Metadata};
 use crate::helm::go::quote::{quoted, sanitized};
+use crate::helm::values::table::make_floats;
 
 /// A `Chart.yaml` before validation: lists may hold nulls.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -312,12 +313,8 @@ fn read_dependency(at: &Place, entries: &Map<String, Value>) -> Result<Dependenc
             "alias" => dependency.alias = at.field("alias").string(value)?,
             "import-values" => {
                 let at = at.field("import-values");
-                dependency.import_values = at
-                    .items(value, "[]interface {}")?
-                    .iter()
-                    .cloned()
-                    .map(crate::helm::values::table::floats)
-                    .collect();
+                dependency.import_values = at.items(value, "[]interface {}")?.to_vec();
+                dependency.import_values.iter_mut().for_each(make_floats);
             }
             _ => {}
         }

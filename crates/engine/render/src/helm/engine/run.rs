@@ -1,6 +1,6 @@
 //! The functions that see the render around them: include, tpl, required, fail, lookup.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
@@ -28,7 +28,7 @@ const NO_VALUE: &str = "<no value>";
 #[derive(Default)]
 pub(super) struct State {
     /// How often each template is being included right now.
-    including: HashMap<Str, usize>,
+    including: HashMap<Str, Rc<Cell<usize>>>,
     tpl_depth: usize,
     /// Parsed texts of `tpl` that define no templates: they need no set of their own.
     parsed: HashMap<Str, Template>,
@@ -186,27 +186,25 @@ fn include(state: &RefCell<State>, ctx: &mut Ctx<'_>, args: &[Value]) -> FuncRes
     let Value::Str(name) = &args[0] else {
         return Err(FuncError::new("include needs a name"));
     };
-    {
+    let count = state.borrow().including.get(name).map(Rc::clone);
+    let count = count.unwrap_or_else(|| {
         let mut state = state.borrow_mut();
-        let count = state.including.entry(name.clone()).or_default();
-        if *count > INCLUDE_DEPTH {
-            return Err(FuncError::new(format!(
-                "rendering template has a nested reference name: {}: unable to execute template",
-                name.to_str()
-            )));
-        }
-        *count += 1;
+        Rc::clone(state.including.entry(name.clone()).or_default())
+    });
+    if count.get() > INCLUDE_DEPTH {
+        return Err(FuncError::new(format!(
+            "rendering template has a nested reference name: {}: unable to execute template",
+            name.to_str()
+        )));
     }
+    count.set(count.get() + 1);
     let result = ctx.execute(&name.to_str(), &args[1]);
-    let mut state = state.borrow_mut();
-    if let Some(count) = state.including.get_mut(name) {
-        *count -= 1;
-    }
+    count.set(count.get() - 1);
     match result {
         Ok(text) => Ok(Value::Str(text)),
         Err(error) => {
             let failure = FuncError::new(error.to_string());
-            state.nested.push(error);
+            state.borrow_mut().nested.push(error);
             Err(failure)
         }
     }

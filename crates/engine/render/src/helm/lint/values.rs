@@ -51,10 +51,10 @@ fn first_document(text: &[u8], compat: Compat) -> Result<Map<String, Value>, Str
         Compat::V3 => "chartutil.Values",
     };
     match deploy_yaml::to_json(text, Dialect::GoYaml11) {
-        Ok(Value::Object(map)) => match table::floats(Value::Object(map)) {
-            Value::Object(map) => Ok(map),
-            _ => Ok(Map::new()),
-        },
+        Ok(Value::Object(mut map)) => {
+            map.values_mut().for_each(table::make_floats);
+            Ok(map)
+        }
         Ok(Value::Null) => Ok(Map::new()),
         Ok(other) => Err(format!(
             "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {} into Go value of type {target}",

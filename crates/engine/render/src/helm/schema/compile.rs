@@ -9,7 +9,7 @@ use super::failure;
 use super::format::Format;
 use super::json::{Json, escaped};
 use super::number::Decimal;
-use super::{check, compare, pattern, url};
+use super::{check, compare, obvious, pattern, url};
 use crate::helm::go::quote::quoted;
 
 /// The number of a schema in [`Compiled`].
@@ -108,12 +108,22 @@ fn compile_metaschema(draft: Draft, warnings: &mut Vec<String>) -> Result<Compil
     Compiler::new(None, true, warnings).run(draft.url())
 }
 
+/// What the metaschema of a draft says against a schema.
+#[cfg(test)]
+pub fn metaschema_refuses(schema: &Json, draft: Draft) -> Option<String> {
+    let compiled = compile_metaschema(draft, &mut Vec::new()).expect("a metaschema is one");
+    let refused = check::check(&compiled, schema).err()?;
+    Some(failure::text(&refused, draft.url()))
+}
+
 struct Compiler<'w> {
     given: BTreeMap<String, Json>,
     documents: BTreeMap<String, Document>,
     schemas: Vec<Schema>,
     places: HashMap<(String, String), Id>,
     metaschemas: Vec<(Draft, Compiled)>,
+    /// The patterns met so far: each is looked at by the metaschema's rules and by the schema that has it.
+    patterns: HashMap<String, Regex>,
     /// Metaschemas check formats whatever their draft.
     asserts_format: bool,
     warnings: &'w mut Vec<String>,
@@ -133,6 +143,7 @@ impl<'w> Compiler<'w> {
             schemas: Vec::new(),
             places: HashMap::new(),
             metaschemas: Vec::new(),
+            patterns: HashMap::new(),
             asserts_format,
             warnings,
         }
@@ -241,6 +252,10 @@ impl<'w> Compiler<'w> {
 
     fn check_against_metaschema(&mut self, document: &Document, pointer: &str) -> Result<(), String> {
         let draft = document.resource(pointer).draft;
+        let schema = document.json.at(pointer).unwrap_or(&Json::Null);
+        if obvious::is_valid(schema, draft, &mut |text| self.pattern(text).is_ok()) {
+            return Ok(());
+        }
         let known = self.metaschemas.iter().position(|(d, _)| *d == draft);
         let known = match known {
             Some(known) => known,
@@ -250,12 +265,20 @@ impl<'w> Compiler<'w> {
                 self.metaschemas.len() - 1
             }
         };
-        let schema = document.json.at(pointer).unwrap_or(&Json::Null);
         check::check(&self.metaschemas[known].1, schema).map_err(|failure| {
             let place = format!("{}#{}", document.url, url::encoded(pointer));
             let text = failure::text(&failure, &format!("{}#", draft.url()));
             format!("{} is not valid against metaschema: {text}", quoted(&place))
         })
+    }
+
+    fn pattern(&mut self, written: &str) -> Result<Regex, String> {
+        if let Some(known) = self.patterns.get(written) {
+            return Ok(known.clone());
+        }
+        let compiled = pattern::compile(written)?;
+        self.patterns.insert(written.to_owned(), compiled.clone());
+        Ok(compiled)
     }
 
     /// Looks through a place that is no schema by its keywords, but is referred to as one.
@@ -374,8 +397,8 @@ impl Keywords<'_, '_> {
         s.properties = self.map("properties");
         for (written, id) in self.map("patternProperties") {
             let place = "patternProperties";
-            let compiled =
-                pattern::compile(&written).map_err(|cause| self.bad_pattern(place, &written, &cause))?;
+            let compiled = self.compiler.pattern(&written);
+            let compiled = compiled.map_err(|cause| self.bad_pattern(place, &written, &cause))?;
             s.pattern_properties.push((compiled, id));
         }
         s.additional_properties = self.additional("additionalProperties");
@@ -451,10 +474,10 @@ impl Keywords<'_, '_> {
         (s.minimum, s.exclusive_minimum) = self.bound("minimum", "exclusiveMinimum");
         s.min_length = self.count("minLength");
         s.max_length = self.count("maxLength");
-        if let Some(written) = self.text("pattern") {
-            let compiled =
-                pattern::compile(written).map_err(|cause| self.bad_pattern("pattern", written, &cause))?;
-            s.pattern = Some((compiled, written.to_owned()));
+        if let Some(written) = self.text("pattern").map(str::to_owned) {
+            let compiled = self.compiler.pattern(&written);
+            let compiled = compiled.map_err(|cause| self.bad_pattern("pattern", &written, &cause))?;
+            s.pattern = Some((compiled, written));
         }
         if self.compiler.asserts_format || self.draft < Draft::Draft2019 {
             s.format = self.text("format").and_then(Format::named);

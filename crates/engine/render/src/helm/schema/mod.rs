@@ -12,6 +12,7 @@ mod failure;
 mod format;
 mod json;
 mod number;
+mod obvious;
 mod pattern;
 mod url;
 

@@ -8,7 +8,7 @@ use deploy_yaml::Dialect;
 use serde_json::{Map, Value};
 
 use self::strvals::{Kind, SetError};
-use self::table::floats;
+use self::table::make_floats;
 
 /// The options that set values, each in the order of the command line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -159,8 +159,9 @@ pub fn overlay(values: &mut Map<String, Value>, over: Map<String, Value>) {
     }
 }
 
-fn floats_of(map: Map<String, Value>) -> Map<String, Value> {
-    map.into_iter().map(|(key, value)| (key, floats(value))).collect()
+fn floats_of(mut map: Map<String, Value>) -> Map<String, Value> {
+    map.values_mut().for_each(make_floats);
+    map
 }
 
 /// The documents between lines that begin with `---`, as Kubernetes' reader cuts them: by lines, before any parsing.

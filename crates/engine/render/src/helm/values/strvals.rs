@@ -304,10 +304,11 @@ impl Parser<'_, '_> {
         let text = self.rest.as_str();
         let mut stream = serde_json::Deserializer::from_str(text).into_iter::<Value>();
         match stream.next() {
-            Some(Ok(value)) => {
+            Some(Ok(mut value)) => {
                 self.rest = text[stream.byte_offset()..].chars();
                 self.blank_value();
-                Ok(super::table::floats(value))
+                super::table::make_floats(&mut value);
+                Ok(value)
             }
             Some(Err(cause)) if cause.is_eof() => error("unexpected EOF"),
             Some(Err(cause)) => error(cause.to_string()),

@@ -201,12 +201,14 @@ impl Table {
     }
 }
 
-/// The value with every number a float, as Go's JSON decoder makes it.
-pub fn floats(value: Value) -> Value {
+/// Makes every number a float, as Go's JSON decoder does.
+pub fn make_floats(value: &mut Value) {
     match value {
-        Value::Number(number) if !number.is_f64() => number.as_f64().map_or(Value::Null, Value::from),
-        Value::Array(items) => Value::Array(items.into_iter().map(floats).collect()),
-        Value::Object(entries) => Value::Object(entries.into_iter().map(|(k, v)| (k, floats(v))).collect()),
-        other => other,
+        Value::Number(number) if !number.is_f64() => {
+            *value = number.as_f64().map_or(Value::Null, Value::from);
+        }
+        Value::Array(items) => items.iter_mut().for_each(make_floats),
+        Value::Object(entries) => entries.values_mut().for_each(make_floats),
+        _ => {}
     }
 }
