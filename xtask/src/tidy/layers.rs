@@ -27,7 +27,7 @@ fn layer(folder: &str) -> Option<Layer> {
     let parts: Vec<&str> = folder.split('/').collect();
     match parts[..] {
         ["crates", "engine", _] => Some(Layer::Engine),
-        ["crates", "cluster", "oracle"] => Some(Layer::Dev),
+        ["crates", "cluster", "oracle" | "storage-faults"] => Some(Layer::Dev),
         ["crates", "store"] | ["crates", "adapter", _] => Some(Layer::Adapter),
         ["crates", "registry" | "ci"] | ["crates", "cluster", _] => Some(Layer::Part),
         ["crates", "server" | "cli"] => Some(Layer::Shell),

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 
-use crate::limits;
+use crate::limits::Bounds;
 
 thread_local! {
     /// Pages in the log after this thread's last commit. SQLite's hook is a plain function, so it can only leave it here.
@@ -33,11 +33,12 @@ impl Turn {
 pub(crate) struct Checkpointer {
     wake: Option<SyncSender<bool>>,
     thread: Option<JoinHandle<()>>,
+    bounds: Bounds,
 }
 
 impl Checkpointer {
     /// Starts it on a connection of its own.
-    pub fn start(connection: Connection, turn: Turn) -> std::io::Result<Checkpointer> {
+    pub fn start(connection: Connection, turn: Turn, bounds: Bounds) -> std::io::Result<Checkpointer> {
         let (wake, woken) = sync_channel(1);
         let thread = std::thread::Builder::new()
             .name("storage-checkpoint".to_owned())
@@ -45,6 +46,7 @@ impl Checkpointer {
         Ok(Checkpointer {
             wake: Some(wake),
             thread: Some(thread),
+            bounds,
         })
     }
 
@@ -59,11 +61,11 @@ impl Checkpointer {
     /// Wakes the thread when the log has become long. One that is busy already will do.
     pub fn after_commit(&self) {
         let pages = LOG_PAGES.get();
-        if pages < limits::CHECKPOINT_PAGES {
+        if pages < self.bounds.checkpoint_pages {
             return;
         }
         if let Some(wake) = &self.wake {
-            match wake.try_send(pages >= limits::RESTART_PAGES) {
+            match wake.try_send(pages >= self.bounds.restart_pages) {
                 Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
             }
         }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Statement, params};
 use crate::entry::path;
 use crate::index::{Past, Range};
 use crate::log::{COLUMNS, Compaction, Record, Site};
-use crate::{Event, EventKind, ReadError, limits};
+use crate::{Event, EventKind, ReadError};
 
 /// A reader of the table. It is opened when it is first needed: most stores never do.
 pub(crate) struct History {
@@ -63,13 +63,14 @@ impl History {
         })
     }
 
-    /// The next events of a resource after a revision and up to another, at most a page.
+    /// The next events of a resource after a revision and up to another, at most so many.
     pub fn events(
         &self,
         resource: &str,
         namespace: Option<&str>,
         after: u64,
         to: u64,
+        page: usize,
     ) -> Result<Vec<Event>, ReadError> {
         self.read(after, |connection| {
             let mut by_revision = Reader::new(connection)?;
@@ -78,8 +79,8 @@ impl History {
                  WHERE revision > ?1 AND revision <= ?2 AND resource = ?3 AND (?4 IS NULL OR namespace = ?4)
                  ORDER BY revision LIMIT ?5"
             ))?;
-            let page = limits::WATCH_PAGE as i64;
-            let mut rows = statement.query(params![after as i64, to as i64, resource, namespace, page])?;
+            let mut rows =
+                statement.query(params![after as i64, to as i64, resource, namespace, page as i64])?;
             let mut events = Vec::new();
             while let Some(row) = rows.next()? {
                 let record = Record::read(row)?;

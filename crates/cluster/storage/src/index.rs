@@ -12,8 +12,9 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::watch;
 
+use crate::limits::Bounds;
 use crate::log::Loaded;
-use crate::{Entry, Event, EventKind, Key, Listing, limits};
+use crate::{Entry, Event, EventKind, Key, Listing};
 
 /// All resources.
 pub(crate) struct Index {
@@ -24,6 +25,7 @@ pub(crate) struct Index {
     compacted: AtomicU64,
     /// Events up to this revision were never in memory.
     opened: u64,
+    bounds: Bounds,
     closed: AtomicBool,
     /// Wakes those who wait for a revision.
     reached: watch::Sender<u64>,
@@ -46,7 +48,7 @@ pub(crate) struct State {
 pub(crate) type Past = BTreeMap<Box<str>, Option<Arc<Entry>>>;
 
 impl Index {
-    pub fn new(loaded: Loaded) -> Index {
+    pub fn new(loaded: Loaded, bounds: Bounds) -> Index {
         let opened = loaded.revision;
         let tables = loaded
             .resources
@@ -54,7 +56,7 @@ impl Index {
             .map(|(resource, objects)| {
                 (
                     resource,
-                    Arc::new(Table::new(objects.into_iter().collect(), opened)),
+                    Arc::new(Table::new(objects.into_iter().collect(), opened, bounds)),
                 )
             })
             .collect();
@@ -63,6 +65,7 @@ impl Index {
             revision: AtomicU64::new(opened),
             compacted: AtomicU64::new(loaded.compaction.compacted),
             opened,
+            bounds,
             closed: AtomicBool::new(false),
             reached: watch::Sender::new(opened),
         }
@@ -74,6 +77,10 @@ impl Index {
 
     pub fn compacted(&self) -> u64 {
         self.compacted.load(Ordering::Acquire)
+    }
+
+    pub fn bounds(&self) -> &Bounds {
+        &self.bounds
     }
 
     pub fn is_closed(&self) -> bool {
@@ -98,7 +105,13 @@ impl Index {
             return table;
         }
         let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(Table::new(BTreeMap::new(), self.opened.max(self.compacted())));
+        let new = || {
+            Arc::new(Table::new(
+                BTreeMap::new(),
+                self.opened.max(self.compacted()),
+                self.bounds,
+            ))
+        };
         tables.entry(resource.into()).or_insert_with(new).clone()
     }
 
@@ -170,11 +183,11 @@ impl Index {
 }
 
 impl Table {
-    fn new(objects: BTreeMap<Box<str>, Arc<Entry>>, floor: u64) -> Table {
+    fn new(objects: BTreeMap<Box<str>, Arc<Entry>>, floor: u64, bounds: Bounds) -> Table {
         Table {
             state: RwLock::new(State {
                 objects,
-                ring: Ring::new(floor),
+                ring: Ring::new(floor, bounds),
             }),
             end: watch::Sender::new(0),
         }
@@ -332,15 +345,17 @@ pub(crate) struct Ring {
     floor: u64,
     /// Bytes of the bodies that only the ring keeps.
     bytes: usize,
+    bounds: Bounds,
 }
 
 impl Ring {
-    fn new(floor: u64) -> Ring {
+    fn new(floor: u64, bounds: Bounds) -> Ring {
         Ring {
             events: VecDeque::new(),
             dropped: 0,
             floor,
             bytes: 0,
+            bounds,
         }
     }
 
@@ -384,7 +399,7 @@ impl Ring {
     fn push(&mut self, event: Event) {
         self.bytes += weight(&event);
         self.events.push_back(event);
-        while self.events.len() > limits::RING_EVENTS || self.bytes > limits::RING_BYTES {
+        while self.events.len() > self.bounds.ring_events || self.bytes > self.bounds.ring_bytes {
             if !self.pop() {
                 break;
             }

@@ -43,3 +43,36 @@ pub const COMPACT_INTERVAL: Duration = Duration::from_secs(300);
 
 /// Memory that SQLite may use for pages, per connection: reads come from the index, so the cache serves appends.
 pub const CACHE_KIB: u32 = 1_024;
+
+/// The bounds that decide which path an operation takes. Tests make them small, to take all paths with little data.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// See [`RING_EVENTS`].
+    pub ring_events: usize,
+    /// See [`RING_BYTES`].
+    pub ring_bytes: usize,
+    /// See [`WATCH_PAGE`].
+    pub watch_page: usize,
+    /// See [`CHECKPOINT_PAGES`].
+    pub checkpoint_pages: u32,
+    /// See [`RESTART_PAGES`].
+    pub restart_pages: u32,
+    /// See [`SWEEP_ROWS`].
+    pub sweep_rows: u32,
+    /// See [`COMPACT_BYTES`].
+    pub compact_bytes: u64,
+}
+
+impl Default for Bounds {
+    fn default() -> Bounds {
+        Bounds {
+            ring_events: RING_EVENTS,
+            ring_bytes: RING_BYTES,
+            watch_page: WATCH_PAGE,
+            checkpoint_pages: CHECKPOINT_PAGES,
+            restart_pages: RESTART_PAGES,
+            sweep_rows: SWEEP_ROWS,
+            compact_bytes: COMPACT_BYTES,
+        }
+    }
+}

@@ -23,6 +23,8 @@ pub struct Options {
     pub dir: PathBuf,
     /// The name of the SQLite file layer (VFS), for tests that need a disk which forgets or fails.
     pub vfs: Option<String>,
+    /// Bounds, for tests that have little data.
+    pub bounds: limits::Bounds,
 }
 
 impl Options {
@@ -31,6 +33,7 @@ impl Options {
         Options {
             dir: dir.as_ref().to_owned(),
             vfs: None,
+            bounds: limits::Bounds::default(),
         }
     }
 }
@@ -67,9 +70,9 @@ impl Store {
 
         let turn = Turn::default();
         let checkpoints = site.connect().map_err(|error| site.refused(error))?;
-        let checkpointer =
-            Checkpointer::start(checkpoints, turn.clone()).map_err(|error| refused(&options.dir, error))?;
-        let index = Arc::new(Index::new(loaded));
+        let checkpointer = Checkpointer::start(checkpoints, turn.clone(), options.bounds)
+            .map_err(|error| refused(&options.dir, error))?;
+        let index = Arc::new(Index::new(loaded, options.bounds));
         let history = Arc::new(History::new(site));
         let (sender, commands) = mpsc::channel(limits::QUEUE_WRITES);
         let writer = Writer {

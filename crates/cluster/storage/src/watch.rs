@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::history::History;
 use crate::index::{Index, Table};
-use crate::{Event, ReadError, WatchError, limits};
+use crate::{Event, ReadError, WatchError};
 
 /// The events of a resource, in the order of their revisions, without gap or duplicate.
 pub struct Watch {
@@ -123,7 +123,7 @@ impl Watch {
                 .is_none_or(|name| *name == event.entry.key.namespace);
             if within && event.entry.revision > after {
                 self.buffer.push_back(event.clone());
-                if self.buffer.len() >= limits::WATCH_PAGE {
+                if self.buffer.len() >= self.index.bounds().watch_page {
                     break;
                 }
             }
@@ -136,12 +136,13 @@ impl Watch {
     async fn read_table(&mut self, after: u64) -> Result<(), WatchError> {
         // The table may be ahead of what readers may see.
         let to = self.index.revision();
+        let page = self.index.bounds().watch_page;
         let (history, resource, namespace) = (
             self.history.clone(),
             self.resource.clone(),
             self.namespace.clone(),
         );
-        let read = move || history.events(&resource, namespace.as_deref(), after, to);
+        let read = move || history.events(&resource, namespace.as_deref(), after, to, page);
         let events = match tokio::task::spawn_blocking(read).await {
             Ok(Ok(events)) => events,
             Ok(Err(ReadError::Compacted { .. })) => return Err(WatchError::Lagged { seen: self.seen }),
@@ -149,7 +150,7 @@ impl Watch {
             Ok(Err(ReadError::Io { reason })) => return Err(WatchError::Io { reason }),
             Err(_) => return Err(WatchError::Closed),
         };
-        let whole = events.len() < limits::WATCH_PAGE;
+        let whole = events.len() < page;
         let last = events.last().map_or(after, |event| event.entry.revision);
         self.position = Position::Table(if whole { to.max(after) } else { last });
         self.buffer.extend(events);

@@ -80,7 +80,7 @@ impl Writer {
 
     fn serve(&mut self, statements: &mut Statements<'_>) {
         let mut sweep = Sweep::default();
-        let mut growth = Growth::default();
+        let mut growth = Growth::new(self.index.bounds().compact_bytes);
         sweep.add(self.compaction, Ok(()), None);
         loop {
             let next = if sweep.is_due() {
@@ -235,7 +235,7 @@ impl Writer {
     fn sweep(&mut self, statements: &mut Statements<'_>) -> Result<(), WriteError> {
         let swept = {
             let _turn = self.turn.take();
-            statements.sweep(self.compaction)?
+            statements.sweep(self.compaction, self.index.bounds().sweep_rows)?
         };
         self.compaction.swept = swept;
         self.checkpointer.after_commit();
@@ -281,8 +281,8 @@ impl Sweep {
 
 /// How much was written since the last compaction, so that a store under heavy load compacts before its time: to the
 /// middle, so that recent states stay good.
-#[derive(Default)]
 struct Growth {
+    limit: u64,
     marks: VecDeque<(u64, u64)>,
     bytes: u64,
 }
@@ -291,17 +291,25 @@ struct Growth {
 const GROWTH_MARKS: u64 = 16;
 
 impl Growth {
+    fn new(limit: u64) -> Growth {
+        Growth {
+            limit,
+            marks: VecDeque::new(),
+            bytes: 0,
+        }
+    }
+
     fn add(&mut self, revision: u64, bytes: u64) {
         self.bytes += bytes;
         let last = self.marks.back().map_or(0, |(_, bytes)| *bytes);
-        if self.bytes - last >= limits::COMPACT_BYTES / GROWTH_MARKS {
+        if self.bytes - last >= self.limit / GROWTH_MARKS {
             self.marks.push_back((revision, self.bytes));
         }
     }
 
     /// The revision to compact to, when it is time.
     fn excess(&mut self) -> Option<u64> {
-        if self.bytes < limits::COMPACT_BYTES {
+        if self.bytes < self.limit {
             return None;
         }
         let half = self.bytes / 2;
@@ -400,9 +408,9 @@ impl<'c> Statements<'c> {
     }
 
     /// Removes what the next rows made useless, and says how far that went.
-    fn sweep(&mut self, state: Compaction) -> rusqlite::Result<u64> {
+    fn sweep(&mut self, state: Compaction, rows: u32) -> rusqlite::Result<u64> {
         let from = state.swept as i64;
-        let rows = i64::from(limits::SWEEP_ROWS) - 1;
+        let rows = i64::from(rows) - 1;
         let mut to = state.compacted as i64;
         if let Some(row) = self.chunk_end.query([from, to, rows])?.next()? {
             to = row.get(0)?;

@@ -29,7 +29,7 @@ impl Folder {
     }
 
     pub fn open(&self) -> Store {
-        Store::open(&Options::new(&self.0)).unwrap()
+        Store::open(&Options::new(&self.0)).expect("it opens")
     }
 }
 
@@ -45,7 +45,7 @@ pub fn run<T>(future: impl Future<Output = T>) -> T {
         .worker_threads(2)
         .enable_all()
         .build()
-        .unwrap();
+        .expect("a runtime");
     let limited = async { tokio::time::timeout(Duration::from_secs(60), future).await };
     runtime.block_on(limited).expect("within a minute")
 }
@@ -85,7 +85,7 @@ pub async fn fill(store: &Store, paths: &[&str]) {
     for path in paths {
         put(store, key("/pods", path), Expected::Absent, path)
             .await
-            .unwrap();
+            .expect("nothing is in the way");
     }
 }
 
@@ -112,7 +112,7 @@ pub fn told(event: &Event) -> String {
 pub async fn next(watch: &mut Watch, count: usize) -> String {
     let mut events = Vec::new();
     for _ in 0..count {
-        events.push(told(&watch.next().await.unwrap()));
+        events.push(told(&watch.next().await.expect("an event")));
     }
     events.join(" ")
 }
