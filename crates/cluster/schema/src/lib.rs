@@ -9,7 +9,9 @@
 //! - `structural`: schemas of custom resources.
 
 pub mod apply;
+pub mod decode;
 pub mod fields;
+pub mod limits;
 pub mod merge;
 pub mod registry;
 pub mod types;

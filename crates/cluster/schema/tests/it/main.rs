@@ -1,5 +1,6 @@
 //! Tests of this crate against cases from outside.
 
+mod golden;
 mod registry;
 mod smd_schema;
 mod structured_merge;
