@@ -20,9 +20,9 @@ pub fn typed(schema: &Schema, r#type: TypeId, node: Node<'_>) -> Result<Decoded,
         saved: None,
         lenient: 0,
     };
-    let value = decoder.value(r#type, node, None)?;
+    let value = decoder.value(r#type, node, None).map_err(|fault| fault.text)?;
     match decoder.saved {
-        Some(text) => Err(text),
+        Some(fault) => Err(fault.text),
         None => Ok(Decoded {
             value,
             strict: decoder.strict.into_texts(),
@@ -90,6 +90,18 @@ const SCHEMA_OR_LIST: &str = "v1.JSONSchemaPropsOrArray";
 const SCHEMA_OR_NAMES: &str = "v1.JSONSchemaPropsOrStringArray";
 const SCHEMA: &str = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps";
 
+/// What is wrong, and the types if it was those: a decoder inside another one fails with the path of the outer.
+struct Fault {
+    text: String,
+    types: Option<(String, String)>,
+}
+
+impl From<String> for Fault {
+    fn from(text: String) -> Fault {
+        Fault { text, types: None }
+    }
+}
+
 struct Decoder<'s> {
     schema: &'s Schema,
     strict: Strict,
@@ -98,14 +110,14 @@ struct Decoder<'s> {
     /// The structure that the last of them is in.
     structure: Option<&'s str>,
     /// The first error that does not end decoding. Go returns it unless another one ends decoding later.
-    saved: Option<String>,
+    saved: Option<Fault>,
     /// Above zero, strict findings are not wanted.
     lenient: usize,
 }
 
 impl<'s> Decoder<'s> {
     /// Decodes into a type. `before` is what a field of the same name left here: Go decodes on top of it.
-    fn value(&mut self, id: TypeId, node: Node<'_>, before: Option<Value>) -> Result<Value, String> {
+    fn value(&mut self, id: TypeId, node: Node<'_>, before: Option<Value>) -> Result<Value, Fault> {
         let schema = self.schema;
         let r#type = schema.get(id);
         if let Some(scalar) = r#type.scalar {
@@ -124,7 +136,7 @@ impl<'s> Decoder<'s> {
         }
     }
 
-    fn scalar(&mut self, scalar: Scalar, r#type: &Type, node: Node<'_>) -> Result<Value, String> {
+    fn scalar(&mut self, scalar: Scalar, r#type: &Type, node: Node<'_>) -> Result<Value, Fault> {
         if scalar == Scalar::Untyped {
             return self.any(r#type, node);
         }
@@ -135,22 +147,26 @@ impl<'s> Decoder<'s> {
                 Ok(scalars::zero(scalar))
             }
             Read::Bad(text) => {
-                self.saved.get_or_insert(text);
+                self.saved.get_or_insert(text.into());
                 Ok(scalars::zero(scalar))
             }
             Read::MismatchEnds { found, wanted } => Err(self.mismatch(&found, &wanted)),
-            Read::BadEnds(text) => Err(text),
+            Read::BadEnds(text) => Err(text.into()),
         }
     }
 
     /// `json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32`
-    fn mismatch(&self, found: &str, wanted: &str) -> String {
-        match self.structure {
+    fn mismatch(&self, found: &str, wanted: &str) -> Fault {
+        let text = match self.structure {
             Some(structure) => format!(
                 "json: cannot unmarshal {found} into Go struct field {structure}.{} of type {wanted}",
                 self.fields.join(".")
             ),
             None => format!("json: cannot unmarshal {found} into Go value of type {wanted}"),
+        };
+        Fault {
+            text,
+            types: Some((found.to_owned(), wanted.to_owned())),
         }
     }
 
@@ -167,7 +183,7 @@ impl<'s> Decoder<'s> {
         Value::Null
     }
 
-    fn list(&mut self, element: TypeId, r#type: &Type, node: Node<'_>) -> Result<Value, String> {
+    fn list(&mut self, element: TypeId, r#type: &Type, node: Node<'_>) -> Result<Value, Fault> {
         let Node::List(items) = node else {
             return Ok(self.refuse(&node, r#type));
         };
@@ -195,7 +211,7 @@ impl<'s> Decoder<'s> {
         r#type: &Type,
         node: Node<'_>,
         before: Option<Value>,
-    ) -> Result<Value, String> {
+    ) -> Result<Value, Fault> {
         let Node::Object(entries) = node else {
             return Ok(self.refuse(&node, r#type));
         };
@@ -240,7 +256,7 @@ impl<'s> Decoder<'s> {
         r#type: &Type,
         node: Node<'_>,
         before: Option<Value>,
-    ) -> Result<Value, String> {
+    ) -> Result<Value, Fault> {
         let mut values = match before {
             Some(Value::Object(values)) => values,
             _ => Map::new(),
@@ -260,7 +276,7 @@ impl<'s> Decoder<'s> {
         map: &'s types::Map,
         fields: Vec<(Cow<'_, str>, Node<'_>)>,
         values: &mut Map<String, Value>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Fault> {
         let outer = self.structure;
         let mut seen: Vec<&str> = Vec::with_capacity(fields.len());
         for (name, node) in fields {
@@ -296,7 +312,7 @@ impl<'s> Decoder<'s> {
         field: &'s Field,
         node: Node<'_>,
         values: &mut Map<String, Value>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Fault> {
         let r#type = self.schema.get(field.r#type.id);
         let before = values.remove(&*field.name);
         if matches!(node, Node::Null) {
@@ -318,13 +334,13 @@ impl<'s> Decoder<'s> {
     }
 
     /// A value of no type of its own.
-    fn any(&mut self, r#type: &Type, node: Node<'_>) -> Result<Value, String> {
+    fn any(&mut self, r#type: &Type, node: Node<'_>) -> Result<Value, Fault> {
         match r#type.go.as_deref() {
             Some(SCHEMA_OR_BOOL) => match node {
                 Node::Bool(bool) => Ok(Value::Bool(bool)),
                 Node::Object(_) => self.inner_schema(node),
                 Node::Null => Ok(Value::Null),
-                _ => Err("boolean or JSON schema expected".to_owned()),
+                _ => Err("boolean or JSON schema expected".to_owned().into()),
             },
             Some(SCHEMA_OR_LIST) => match node {
                 Node::List(items) => {
@@ -346,7 +362,7 @@ impl<'s> Decoder<'s> {
         }
     }
 
-    fn inner_name(&mut self, node: Node<'_>) -> Result<Value, String> {
+    fn inner_name(&mut self, node: Node<'_>) -> Result<Value, Fault> {
         match scalars::read(Scalar::String, "string", node) {
             Read::Value(value) => Ok(value),
             Read::Mismatch { found, wanted } => Err(self.mismatch(&found, &wanted)),
@@ -356,7 +372,7 @@ impl<'s> Decoder<'s> {
 
     /// A schema inside a schema: it is decoded on its own, so that nothing in it is reported as unknown or duplicate, and
     /// the first error in it ends everything.
-    fn inner_schema(&mut self, node: Node<'_>) -> Result<Value, String> {
+    fn inner_schema(&mut self, node: Node<'_>) -> Result<Value, Fault> {
         let Some(id) = self.schema.find(SCHEMA) else {
             return Ok(node.into_value());
         };
@@ -368,9 +384,12 @@ impl<'s> Decoder<'s> {
         self.fields = fields;
         self.structure = structure;
         let inner = std::mem::replace(&mut self.saved, saved);
-        match inner {
-            Some(text) => Err(text),
-            None => value,
+        match (value, inner) {
+            (Ok(value), None) => Ok(value),
+            (Err(fault), _) | (Ok(_), Some(fault)) => Err(match &fault.types {
+                Some((found, wanted)) => self.mismatch(found, wanted),
+                None => fault,
+            }),
         }
     }
 }

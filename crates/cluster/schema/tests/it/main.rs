@@ -1,5 +1,6 @@
 //! Tests of this crate against cases from outside.
 
+mod decode;
 mod golden;
 mod registry;
 mod smd_schema;
