@@ -2,7 +2,7 @@
 //!
 //! | in an answer | marker |
 //! |---|---|
-//! | uid of an object | `{uid:NAME}`; of a second object of that name `{uid:NAME#2}` |
+//! | uid of an object | `{uid:NAME}`; of a second object of that name `{uid:NAME#2}`; of a dry run `{uid:dry}` |
 //! | resourceVersion of an object | `{rv:N}`: N-th, in order, of those seen of this object; of a list `{rv}` |
 //! | time | `{time}` |
 //! | generated name | the prefix and `{generated}` |
@@ -86,8 +86,9 @@ pub struct Normaliser {
 }
 
 impl Normaliser {
-    /// Looks through all answers of a run, in order.
-    pub fn new(sent: String, variables: Vec<(String, String)>, answers: &[Answer]) -> Normaliser {
+    /// Looks through all answers of a run, in order, each with whether it was a dry run: objects that were only made to
+    /// be shown are not counted, so that one more or less does not change what follows.
+    pub fn new(sent: String, variables: Vec<(String, String)>, answers: &[(bool, &Answer)]) -> Normaliser {
         let mut this = Normaliser {
             sent,
             variables,
@@ -96,9 +97,9 @@ impl Normaliser {
             revisions: BTreeMap::new(),
             generated: Vec::new(),
         };
-        for answer in answers {
+        for (dry, answer) in answers {
             for tree in trees(answer) {
-                this.learn(&tree);
+                this.learn(&tree, *dry);
             }
         }
         // The longest first: one generated name may be the beginning of another.
@@ -107,20 +108,20 @@ impl Normaliser {
         this
     }
 
-    fn learn(&mut self, value: &Value) {
+    fn learn(&mut self, value: &Value, dry: bool) {
         match value {
             Value::Object(object) => {
                 if let Some(metadata) = object.get("metadata").and_then(Value::as_object) {
-                    self.learn_object(metadata);
+                    self.learn_object(metadata, dry);
                 }
-                object.values().for_each(|value| self.learn(value));
+                object.values().for_each(|value| self.learn(value, dry));
             }
-            Value::Array(values) => values.iter().for_each(|value| self.learn(value)),
+            Value::Array(values) => values.iter().for_each(|value| self.learn(value, dry)),
             _ => {}
         }
     }
 
-    fn learn_object(&mut self, metadata: &Map<String, Value>) {
+    fn learn_object(&mut self, metadata: &Map<String, Value>, dry: bool) {
         let text = |key: &str| metadata.get(key).and_then(Value::as_str).unwrap_or_default();
         let (name, uid, prefix) = (text("name"), text("uid"), text("generateName"));
         if !prefix.is_empty() && name.starts_with(prefix) && !self.generated.iter().any(|(n, _)| n == name) {
@@ -130,7 +131,9 @@ impl Normaliser {
         if uid.is_empty() || self.sent.contains(uid) {
             return;
         }
-        if !self.names.contains_key(uid) {
+        if dry && !self.names.contains_key(uid) {
+            self.names.insert(uid.to_owned(), "{uid:dry}".to_owned());
+        } else if !self.names.contains_key(uid) {
             let mut shown = if prefix.is_empty() { name } else { prefix }.to_owned();
             for (value, variable) in &self.variables {
                 shown = shown.replace(value.as_str(), variable);
@@ -192,7 +195,7 @@ impl Normaliser {
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
             self.mark_metadata(metadata);
         }
-        if object.contains_key("columnDefinitions") {
+        if object.contains_key("rows") {
             mark_ages(object);
         }
         for field in BUILD_FIELDS {
@@ -321,24 +324,19 @@ fn trees(answer: &Answer) -> Vec<Value> {
 }
 
 fn mark_ages(table: &mut Map<String, Value>) {
-    let columns: Vec<usize> = table["columnDefinitions"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .enumerate()
-        .filter(|(_, column)| AGE_COLUMNS.iter().any(|name| column["name"] == *name))
-        .map(|(at, _)| at)
-        .collect();
-    for row in table
-        .get_mut("rows")
-        .and_then(Value::as_array_mut)
-        .into_iter()
-        .flatten()
-    {
-        for at in &columns {
-            if let Some(cell) = row["cells"].get_mut(*at)
-                && cell.as_str().is_some_and(|age| AGE.is_match(age))
-            {
+    // Of a watch, only the first table says what its columns are.
+    let columns: Option<Vec<bool>> = table
+        .get("columnDefinitions")
+        .and_then(Value::as_array)
+        .filter(|columns| !columns.is_empty())
+        .map(|columns| {
+            let grows = |column: &Value| AGE_COLUMNS.iter().any(|name| column["name"] == *name);
+            columns.iter().map(grows).collect()
+        });
+    for row in table.get_mut("rows").and_then(Value::as_array_mut).into_iter().flatten() {
+        for (at, cell) in row["cells"].as_array_mut().into_iter().flatten().enumerate() {
+            let grows = columns.as_ref().is_none_or(|columns| columns.get(at) == Some(&true));
+            if grows && cell.as_str().is_some_and(|age| AGE.is_match(age)) {
                 *cell = json!("{age}");
             }
         }
