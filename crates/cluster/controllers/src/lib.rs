@@ -10,6 +10,7 @@
 
 pub mod condition;
 pub mod controller;
+pub mod controllers;
 pub mod deployment;
 pub mod effect;
 pub mod endpoints;
@@ -19,4 +20,5 @@ pub mod pods;
 pub mod replica_set;
 pub mod scheduler;
 pub mod selector;
+pub mod shell;
 pub mod view;
