@@ -10,6 +10,7 @@
 
 pub mod apply;
 pub mod decode;
+pub mod discovery;
 pub mod fields;
 pub mod limits;
 pub mod merge;

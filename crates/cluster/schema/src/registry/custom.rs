@@ -135,18 +135,20 @@ pub(super) fn remove_groups(groups: &mut Vec<Group>, resources: &[Arc<Resource>]
     groups.retain(|group| !group.versions.is_empty());
 }
 
-/// Makes room for the group and version of a custom resource. Groups of definitions follow those of Kubernetes by name,
-/// their versions stand in the order of [`version_order`] (`kube-aggregator/pkg/apiserver/handler_apis.go`: they all have
-/// the priority 1000).
-pub(super) fn add_group(groups: &mut Vec<Group>, resource: &Resource) {
+/// Makes room for the group and version of a custom resource. After the `builtin` groups of Kubernetes come those of
+/// definitions by name, their versions in the order of [`version_order`] (`kube-aggregator/pkg/apiserver/handler_apis.go`:
+/// they all have the same priority).
+pub(super) fn add_group(groups: &mut Vec<Group>, builtin: usize, resource: &Resource) {
     let place = match groups.iter().position(|group| group.name == resource.group) {
         Some(place) => place,
         None => {
-            groups.push(Group {
+            let place = builtin + groups[builtin..].partition_point(|group| group.name < resource.group);
+            let group = Group {
                 name: resource.group.clone(),
                 versions: Vec::new(),
-            });
-            groups.len() - 1
+            };
+            groups.insert(place, group);
+            place
         }
     };
     let versions = &mut groups[place].versions;

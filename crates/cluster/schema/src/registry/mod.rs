@@ -163,7 +163,7 @@ impl Registry {
         }
     }
 
-    /// The same with custom resources: one item for each served version. A resource that Kubernetes has itself wins.
+    /// The same with these custom resources and no others: one item for each served version. A resource that Kubernetes has itself wins.
     pub fn with_custom(&self, custom: Vec<Arc<CustomResource>>) -> Registry {
         let mut groups: Vec<Group> = self.groups.clone();
         let mut resources: Vec<Arc<Resource>> = self
@@ -174,6 +174,9 @@ impl Registry {
             .collect();
         let mut custom_kinds = HashMap::new();
         custom::remove_groups(&mut groups, &resources);
+        let builtin = groups.len();
+        let mut custom = custom;
+        custom.sort_by(|a, b| a.plural.cmp(&b.plural));
         for item in custom {
             let resource = Arc::new(item.resource());
             let taken = resources.iter().any(|r| {
@@ -182,7 +185,7 @@ impl Registry {
             if taken {
                 continue;
             }
-            custom::add_group(&mut groups, &resource);
+            custom::add_group(&mut groups, builtin, &resource);
             let list = GroupVersionKind::new(&resource.group, &resource.version, &resource.list_kind);
             custom_kinds.insert(resource.gvk(), (Arc::clone(&item), false));
             custom_kinds.insert(list, (item, true));

@@ -1,8 +1,10 @@
 //! Tests of this crate against cases from outside.
 
 mod decode;
+mod discovery;
 mod golden;
 mod registry;
+mod server_side_apply;
 mod smd_schema;
 mod structured_merge;
 mod typed;
