@@ -4,6 +4,8 @@ use serde_json::Value;
 
 use crate::identity::UserInfo;
 
+pub mod objects;
+
 /// What is done to the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
