@@ -256,12 +256,17 @@ fn go_type(scope: &Scope, list: bool) -> String {
         }
         .to_owned();
     }
-    let package = match scope.stored.group.split('.').next() {
-        None | Some("") => "core",
-        Some(first) => first,
-    };
+    let package = go_package(&scope.stored.group);
     let suffix = if list { "List" } else { "" };
     format!("*{package}.{}{suffix}", scope.stored.kind)
+}
+
+/// The package of a group's internal types in Go.
+pub(crate) fn go_package(group: &str) -> &str {
+    match group.split('.').next() {
+        None | Some("") => "core",
+        Some(first) => first,
+    }
 }
 
 /// The time of tables.

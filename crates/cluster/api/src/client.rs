@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 use crate::api::Api;
 use crate::identity::UserInfo;
 use crate::negotiate::PatchKind;
-use crate::options::{DeleteOptions, WriteOptions};
+use crate::options::{DeleteOptions, FieldValidation, WriteOptions};
+use crate::patching::Patch;
 use crate::scope::Scope;
 use crate::status::StatusError;
-use crate::verbs::{self, Call, Strategy, parsed};
+use crate::verbs::{self, Call, Outcome, Strategy, parsed};
 use crate::{identifiers, object};
 
 /// A resource in a version.
@@ -200,8 +201,22 @@ impl Client {
         kind: PatchKind,
         patch: Value,
     ) -> Result<Arc<Value>, StatusError> {
-        let _ = (resource, namespace, name, subresource, kind, patch);
-        Err(StatusError::internal("patches are not wired yet"))
+        let mut scope = self.scope(resource)?;
+        place(&mut scope, namespace, name);
+        scope.enter(subresource)?;
+        let strategy = verbs::strategy(&scope).ok_or_else(StatusError::no_such_method)?;
+        let body = serde_json::to_vec(&patch)
+            .expect("values have no keys but strings")
+            .into();
+        let patch = Patch {
+            kind,
+            body,
+            validation: FieldValidation::Ignore,
+        };
+        let mut call = self.call(scope);
+        call.options.force = (kind == PatchKind::Apply).then_some(true);
+        let changed = verbs::patch(&mut call, patch, strategy).await?;
+        Ok(self.answer(&call.scope, changed.object))
     }
 
     /// Creates a subresource of an object, as `pods/binding` and `pods/eviction` are.
@@ -216,8 +231,20 @@ impl Client {
         subresource: &str,
         object: Value,
     ) -> Result<Value, StatusError> {
-        let _ = (resource, namespace, name, subresource, object);
-        Err(StatusError::internal("subresources are not wired yet"))
+        let mut scope = self.scope(resource)?;
+        place(&mut scope, namespace, name);
+        scope.enter(subresource)?;
+        let mut call = self.call(scope);
+        let outcome = match subresource {
+            "binding" => verbs::bind(&mut call, &object).await?,
+            "eviction" => verbs::evict(&mut call, &object).await?,
+            _ => return Err(StatusError::no_such_method()),
+        };
+        Ok(match outcome {
+            Outcome::Other { object, .. } => object,
+            Outcome::Object { object, .. } => object.into_value(),
+            Outcome::List { .. } => Value::Null,
+        })
     }
 
     /// Deletes an object.

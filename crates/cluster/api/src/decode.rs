@@ -1,6 +1,8 @@
 //! A body to an object: parsed, typed, without unknown fields, with defaults.
 
-use deploy_cluster_schema::registry::GroupVersionKind;
+use deploy_cluster_schema::decode::{self, Node};
+use deploy_cluster_schema::registry::{GroupVersionKind, Registry};
+use deploy_yaml::Dialect;
 use serde_json::Value;
 
 use crate::negotiate::Format;
@@ -23,19 +25,153 @@ pub(crate) fn object(
     body: &[u8],
     warnings: &mut Vec<String>,
 ) -> Result<Value, StatusError> {
-    let _ = (warnings, expected.validation);
-    let mut object: Value = match expected.format {
-        Format::Json => {
-            serde_json::from_slice(body).map_err(|error| StatusError::bad_request(error.to_string()))?
-        }
-        Format::Yaml => deploy_yaml::to_json(body, deploy_yaml::Dialect::GoYaml11)
-            .map_err(|error| StatusError::bad_request(error.to_string()))?,
+    let yaml;
+    let mut strict = Vec::new();
+    let parsed = match expected.format {
+        Format::Json => decode::parse(body)
+            .map_err(|error| format!("couldn't get version/kind; json parse error: {error}")),
+        Format::Yaml => match deploy_yaml::to_json(body, Dialect::GoYaml11) {
+            Err(error) => Err(error.to_string()),
+            Ok(value) => {
+                strict.extend(yaml_duplicates(body));
+                yaml = value;
+                Ok(Node::from(yaml))
+            }
+        },
     };
-    if !object.is_object() {
-        return Err(StatusError::bad_request("the object provided is unrecognized"));
-    }
+    let unrecognized = |why: String| {
+        let kind = &expected.kind.kind;
+        let shown = summary(body);
+        StatusError::bad_request(match expected.format {
+            // YAML that is none has no type, and upstream says no more of it.
+            _ if why.is_empty() => format!("the object provided is unrecognized (must be of type {kind})"),
+            _ => format!("the object provided is unrecognized (must be of type {kind}): {why} ({shown})"),
+        })
+    };
+    let node = parsed.map_err(unrecognized)?;
+    let (api_version, kind) = decode::type_meta(&node).map_err(unrecognized)?;
+    let found = found_kind(expected.kind, &api_version, &kind).map_err(unrecognized)?;
+    let mut object = typed(expected, &found, node, strict, warnings)?;
     object["kind"] = (*expected.kind.kind).into();
     object["apiVersion"] = expected.kind.api_version().into();
-    (expected.scope.served_rules.default)(&mut object);
+    if *expected.kind == expected.scope.served {
+        (expected.scope.served_rules.default)(&mut object);
+    }
     Ok(object)
+}
+
+/// The kind that an object says it is; what it leaves out is what was expected (`json.go gvkWithDefaults`).
+fn found_kind(
+    expected: &GroupVersionKind,
+    api_version: &str,
+    kind: &str,
+) -> Result<GroupVersionKind, String> {
+    let kind = if kind.is_empty() { &*expected.kind } else { kind };
+    if api_version.is_empty() {
+        return Ok(GroupVersionKind::new(&expected.group, &expected.version, kind));
+    }
+    GroupVersionKind::parse(api_version, kind)
+        .ok_or_else(|| format!("unexpected GroupVersion string: {api_version}"))
+}
+
+fn typed(
+    expected: &Expected<'_>,
+    found: &GroupVersionKind,
+    node: Node<'_>,
+    mut strict: Vec<String>,
+    warnings: &mut Vec<String>,
+) -> Result<Value, StatusError> {
+    let refused = |why: &str| {
+        StatusError::bad_request(format!(
+            "{} in version {:?} cannot be handled as a {}: {why}",
+            found.kind, &*found.version, expected.kind.kind
+        ))
+    };
+    let registry = &expected.scope.registry;
+    let Some((schema, id)) = registry.types(found) else {
+        let version = found.api_version();
+        return Err(refused(&format!(
+            "no kind \"{}\" is registered for version \"{version}\" in scheme \"pkg/runtime/scheme.go:110\"",
+            found.kind
+        )));
+    };
+    let decoded = decode::typed(schema, id, node).map_err(|why| refused(&why))?;
+    strict.extend(decoded.strict);
+    if !strict.is_empty() {
+        match expected.validation {
+            FieldValidation::Ignore => {}
+            FieldValidation::Warn => warnings.extend(strict),
+            FieldValidation::Strict => {
+                return Err(refused(&format!("strict decoding error: {}", strict.join(", "))));
+            }
+        }
+    }
+    if found.kind != expected.kind.kind || !same_family(registry, found, expected.kind) {
+        return Err(refused(&format!(
+            "converting ({}.{}) to ({}.{}): unknown conversion",
+            found.version,
+            found.kind,
+            crate::answer::go_package(&expected.kind.group),
+            expected.kind.kind
+        )));
+    }
+    if found != expected.kind {
+        return Err(StatusError::bad_request(format!(
+            "the API version in the data ({}) does not match the expected API version ({})",
+            found.api_version(),
+            expected.kind.api_version()
+        )));
+    }
+    Ok(decoded.value)
+}
+
+/// Versions of one kind can be converted into each other.
+fn same_family(registry: &Registry, a: &GroupVersionKind, b: &GroupVersionKind) -> bool {
+    let home = |kind: &GroupVersionKind| registry.kind(kind).map(|resource| resource.stored_as.clone());
+    a.group == b.group || home(a) == home(b)
+}
+
+/// What upstream's second, strict reading of YAML says: duplicate keys, one text for all.
+fn yaml_duplicates(body: &[u8]) -> Option<String> {
+    let error = deploy_yaml::to_json_strict(body, Dialect::GoYaml11).err()?;
+    Some(error.to_string())
+}
+
+/// The start of a body that could not be read (`endpoints/handlers/rest.go summarizeData`).
+fn summary(body: &[u8]) -> String {
+    const SHOWN: usize = 30;
+    let start = &body[..body.len().min(SHOWN)];
+    let more = if body.len() > SHOWN { " ..." } else { "" };
+    match body.first() {
+        None => "<empty>".to_owned(),
+        Some(b'{') => format!("{}{more}", String::from_utf8_lossy(start)),
+        Some(_) => {
+            let digits: String = start.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("{digits}{more}")
+        }
+    }
+}
+
+/// Reads options that stand in a body; what is wrong with them is, as upstream has it, 500.
+pub(crate) fn options(
+    registry: &Registry,
+    kind: &GroupVersionKind,
+    format: Format,
+    body: &[u8],
+) -> Result<Value, StatusError> {
+    let failed = |why: String| StatusError::new(500, "", why);
+    let yaml;
+    let node = match format {
+        Format::Json => decode::parse(body)
+            .map_err(|error| failed(format!("couldn't get version/kind; json parse error: {error}")))?,
+        Format::Yaml => {
+            yaml =
+                deploy_yaml::to_json(body, Dialect::GoYaml11).map_err(|error| failed(error.to_string()))?;
+            Node::from(yaml)
+        }
+    };
+    let Some((schema, id)) = registry.types(kind) else {
+        return Err(failed(format!("no kind \"{}\" is registered", kind.kind)));
+    };
+    Ok(decode::typed(schema, id, node).map_err(failed)?.value)
 }

@@ -86,6 +86,24 @@ impl Scope {
         Ok(())
     }
 
+    /// An object of another resource in the same namespace.
+    pub fn sibling(
+        &self,
+        group: &str,
+        version: &str,
+        plural: &str,
+        name: &str,
+    ) -> Result<Scope, StatusError> {
+        let found = self
+            .registry
+            .resource(group, version, plural)
+            .ok_or_else(StatusError::no_such_resource)?;
+        let mut scope = Scope::new(&self.registry, found);
+        scope.namespace.clone_from(&self.namespace);
+        name.clone_into(&mut scope.name);
+        Ok(scope)
+    }
+
     /// Group and plural, as most errors name the object.
     pub fn about(&self) -> About<'_> {
         About::new(&self.resource.group, &self.resource.plural)
@@ -142,7 +160,8 @@ impl Scope {
     }
 }
 
-fn convert(mut object: Value, _from: &GroupVersionKind, to: &GroupVersionKind) -> Value {
+/// An object in another version of its kind.
+pub(crate) fn convert(mut object: Value, _from: &GroupVersionKind, to: &GroupVersionKind) -> Value {
     object["apiVersion"] = to.api_version().into();
     object["kind"] = (*to.kind).into();
     object

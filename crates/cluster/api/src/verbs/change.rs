@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use deploy_cluster_kinds::field::{Finding, FindingKind};
 use deploy_cluster_kinds::rules::Rules;
+use deploy_cluster_schema::apply::keep_times_of_no_change;
 use deploy_cluster_storage::{Change as StoreChange, Entry, Expected, Write, WriteError};
 use serde_json::{Value, json};
 
@@ -146,7 +147,7 @@ async fn replace(
     }
     call.warnings
         .extend((call.scope.rules.update_warnings)(&new, &old));
-    keep_times(&mut new, &old);
+    keep_times_of_no_change(&old, &mut new);
     validate(call, &mut new, Some(&old)).await?;
     if is_finalized(call, &new, &old) {
         return finish(call, new, live).await;
@@ -228,13 +229,8 @@ fn check_revision(
             Err(_) => {
                 // Upstream's conversion error has no status of its own, hence 500.
                 let shown = deploy_cluster_kinds::field::go_quote(text);
-                Err(StatusError::new(
-                    500,
-                    "",
-                    format!(
-                        "resourceVersion: Invalid value: {shown}: strconv.ParseUint: parsing {shown}: invalid syntax"
-                    ),
-                ))
+                let message = format!("strconv.ParseUint: parsing {shown}: invalid syntax");
+                Err(StatusError::new(500, "", message))
             }
         },
     }
@@ -258,31 +254,6 @@ fn prepare(call: &Call<'_>, strategy: Strategy, new: &mut Value, old: &Value) ->
         object::set(new, grace, metadata[grace].clone());
     }
     Ok(())
-}
-
-/// A write that changes nothing but the times of managed fields changes nothing
-/// (`fieldmanager.IgnoreManagedFieldsTimestampsTransformer`).
-fn keep_times(new: &mut Value, old: &Value) {
-    let timeless = |entries: &Value| {
-        let mut entries = entries.clone();
-        for entry in entries.as_array_mut().into_iter().flatten() {
-            if let Some(entry) = entry.as_object_mut() {
-                entry.remove("time");
-            }
-        }
-        entries
-    };
-    let (mine, theirs) = (
-        &new["metadata"]["managedFields"],
-        &old["metadata"]["managedFields"],
-    );
-    if mine == theirs || timeless(mine) != timeless(theirs) {
-        return;
-    }
-    let kept = object::metadata_mut(new).insert("managedFields".to_owned(), theirs.clone());
-    if new != old {
-        object::set(new, "managedFields", kept.unwrap_or_default());
-    }
 }
 
 /// The last finalizer of an object that is being deleted is gone (`ShouldDeleteDuringUpdate`).

@@ -1,18 +1,23 @@
 //! From a request to its verb, and from its outcome to an answer.
 
+use deploy_cluster_schema::registry::GroupVersionKind;
 use serde_json::Value;
 
-use super::change::{Changed, Strategy};
+use super::change::Changed;
 use super::list::list;
+use super::scale::Written;
 use super::watch::{WatchRequest, watch};
-use super::{Call, Outcome, create, delete, delete_collection, get, update};
+use super::{
+    Call, Outcome, create, delete, delete_collection, get, parts, patch, pods, reviews, scale, update,
+};
 use crate::answer::Printer;
 use crate::api::Inner;
 use crate::decode::{self, Expected};
 use crate::identity::UserInfo;
 use crate::info::RequestInfo;
-use crate::negotiate::{Format, Output, body_format};
+use crate::negotiate::{self, Output, PatchKind, body_format, patch_kind};
 use crate::options::{DeleteOptions, ListOptions, Query, WriteOptions, manager_of};
+use crate::patching::Patch;
 use crate::request::{Body, Request, Response};
 use crate::scope::Scope;
 use crate::status::StatusError;
@@ -27,14 +32,15 @@ pub(crate) async fn dispatch(
     user: &UserInfo,
     warnings: &mut Vec<String>,
 ) -> Result<Response, StatusError> {
-    if !is_served(&scope, &info.verb) {
+    if !is_served(&scope, info) {
         return Err(StatusError::no_such_method());
     }
+    let options = WriteOptions::default();
     let mut call = Call {
         api,
         scope,
         user,
-        options: WriteOptions::default(),
+        options,
         manager: String::new(),
         warnings: Vec::new(),
     };
@@ -43,16 +49,21 @@ pub(crate) async fn dispatch(
     result
 }
 
-fn is_served(scope: &Scope, verb: &str) -> bool {
-    let verb = if verb == "watch" && scope.subresource.is_none() {
-        "watch"
-    } else {
-        verb
-    };
-    match &scope.subresource {
-        Some(subresource) => subresource.has_verb(verb),
-        None => scope.resource.has_verb(verb),
+/// Whether the path has the method: collections are not put, objects are not posted, and what lives in namespaces is
+/// neither created nor deleted across all of them.
+fn is_served(scope: &Scope, info: &RequestInfo) -> bool {
+    let verb = info.verb.as_str();
+    if let Some(subresource) = &scope.subresource {
+        return subresource.has_verb(verb);
     }
+    let across = scope.resource.namespaced && scope.namespace.is_empty();
+    let fits = match verb {
+        "create" => info.name.is_empty() && !across,
+        "deletecollection" => !across,
+        "update" | "patch" | "delete" | "get" => !info.name.is_empty() && !across,
+        _ => true,
+    };
+    fits && scope.resource.has_verb(verb)
 }
 
 async fn carry_out(
@@ -61,37 +72,61 @@ async fn carry_out(
     info: &RequestInfo,
     query: &Query,
 ) -> Result<Response, StatusError> {
-    let outcome = match info.verb.as_str() {
-        "list" | "watch" => {
+    if !call.scope.is_custom() {
+        negotiate::route(
+            request.header("accept"),
+            matches!(info.verb.as_str(), "list" | "watch"),
+        )?;
+    }
+    let is_patch = info.verb == "patch";
+    let kind = is_patch
+        .then(|| patch_kind(request.header("content-type"), call.scope.is_custom()))
+        .transpose()?;
+    let output = Output::negotiate(request, query, true)?;
+    let outcome = match (info.verb.as_str(), call.scope.subresource_name()) {
+        ("list" | "watch", _) => {
             let options = ListOptions::parse(query, info.watch_prefix)?;
-            let printer = Printer::new(Output::negotiate(request, query, true)?, query)?;
-            if options.watch {
-                return stream(call, options, printer).await;
+            if options.watch || info.watch_prefix {
+                return stream(call, options, Printer::new(output, query)?).await;
             }
             list(call, &options).await?
         }
-        "get" => {
-            Output::negotiate(request, query, true)?;
-            get(call, query).await?
+        ("get", "scale") => scale::get(call)?,
+        ("get", "") => get(call, query).await?,
+        ("get", _) if parts::strategy(&call.scope).is_some() => get(call, query).await?,
+        ("create", "") if reviews::is_review(&call.scope) => {
+            write_options(call, request, query, "CreateOptions", false)?;
+            let object = decoded(call, request)?;
+            reviews::review(call, object)?
         }
-        "create" => post(call, request, query).await?,
-        "update" => put(call, request, query).await?,
-        "delete" => {
-            Output::negotiate(request, query, true)?;
-            let options = delete_options(request, query)?;
-            call.options.dry_run = options.dry_run;
+        ("create", "") if &*call.scope.storage == "/bindings" => {
+            write_options(call, request, query, "CreateOptions", false)?;
+            let binding = decoded(call, request)?;
+            call.scope = call
+                .scope
+                .sibling("", "v1", "pods", crate::object::name(&binding))?;
+            pods::bind(call, &binding).await?
+        }
+        ("create", "") => post(call, request, query).await?,
+        ("create", "binding" | "eviction" | "token") => act(call, request, query).await?,
+        ("update", _) => put(call, request, query).await?,
+        ("patch", _) => {
+            let kind = kind.unwrap_or(PatchKind::Merge);
+            changed_by_patch(call, request, query, kind).await?
+        }
+        ("delete", "") => {
+            let options = delete_options(call, request, query)?;
             delete(call, &options).await?
         }
-        "deletecollection" => {
-            Output::negotiate(request, query, true)?;
+        ("deletecollection", "") => {
             let selection = ListOptions::parse(query, false)?;
-            let options = delete_options(request, query)?;
-            call.options.dry_run = options.dry_run;
+            let options = delete_options(call, request, query)?;
             delete_collection(call, &options, &selection).await?
         }
+        (_, "attach" | "exec" | "portforward" | "proxy" | "log") => return Err(reviews::no_node(call)),
         _ => return Err(StatusError::no_such_method()),
     };
-    let printer = Printer::new(Output::negotiate(request, query, true)?, query)?;
+    let printer = Printer::new(output, query)?;
     let (status, body) = printer.answer(&call.scope, outcome)?;
     let headers = vec![("content-type", printer.media_type().to_owned())];
     Ok(Response {
@@ -129,34 +164,58 @@ fn write_options(
     Ok(())
 }
 
-fn decoded(call: &mut Call<'_>, request: &Request, format: Format) -> Result<Value, StatusError> {
-    let kind = call.scope.served.clone();
+/// The body as an object of the scope's kind.
+fn decoded(call: &mut Call<'_>, request: &Request) -> Result<Value, StatusError> {
+    let kind = match &call.scope.subresource {
+        Some(subresource) => subresource.kind.clone(),
+        None => call.scope.served.clone(),
+    };
+    decoded_as(call, request, &kind)
+}
+
+fn decoded_as(call: &mut Call<'_>, request: &Request, kind: &GroupVersionKind) -> Result<Value, StatusError> {
+    let format = body_format(request.header("content-type"))?;
+    let validation = call.options.field_validation;
     let expected = Expected {
         scope: &call.scope,
-        kind: &kind,
+        kind,
         format,
-        validation: call.options.field_validation,
+        validation,
     };
     decode::object(&expected, &request.body, &mut call.warnings)
 }
 
 async fn post(call: &mut Call<'_>, request: &Request, query: &Query) -> Result<Outcome, StatusError> {
-    Output::negotiate(request, query, true)?;
-    let format = body_format(request.header("content-type"))?;
+    body_format(request.header("content-type"))?;
     write_options(call, request, query, "CreateOptions", false)?;
-    let object = decoded(call, request, format)?;
+    let object = decoded(call, request)?;
     let object = call.scope.to_stored(object);
     let object = create(call, object).await?;
     Ok(Outcome::Object { status: 201, object })
 }
 
+/// Subresources that are posted to.
+async fn act(call: &mut Call<'_>, request: &Request, query: &Query) -> Result<Outcome, StatusError> {
+    body_format(request.header("content-type"))?;
+    write_options(call, request, query, "CreateOptions", false)?;
+    let mut object = decoded(call, request)?;
+    super::create::match_namespace(&call.scope.namespace, &mut object)?;
+    match call.scope.subresource_name() {
+        "binding" => pods::bind(call, &object).await,
+        "eviction" => pods::evict(call, &object).await,
+        _ => reviews::token(call, object),
+    }
+}
+
 async fn put(call: &mut Call<'_>, request: &Request, query: &Query) -> Result<Outcome, StatusError> {
-    Output::negotiate(request, query, true)?;
     write_options(call, request, query, "UpdateOptions", false)?;
-    let format = body_format(request.header("content-type"))?;
-    let object = decoded(call, request, format)?;
+    body_format(request.header("content-type"))?;
+    let object = decoded(call, request)?;
+    if call.scope.subresource_name() == "scale" {
+        return scale::write(call, Written::Whole(object)).await;
+    }
+    let strategy = parts::strategy(&call.scope).ok_or_else(StatusError::no_such_method)?;
     let object = call.scope.to_stored(object);
-    let strategy = Strategy::main(call.scope.rules, false);
     let Changed { object, created } = update(call, object, strategy).await?;
     Ok(Outcome::Object {
         status: if created { 201 } else { 200 },
@@ -164,17 +223,43 @@ async fn put(call: &mut Call<'_>, request: &Request, query: &Query) -> Result<Ou
     })
 }
 
-/// The options of a deletion: the body, or the query where there is none.
-fn delete_options(request: &Request, query: &Query) -> Result<DeleteOptions, StatusError> {
-    if request.body.is_empty() {
-        return DeleteOptions::from_query(query);
-    }
-    let format = body_format(request.header("content-type"))?;
-    let object: Value = match format {
-        Format::Json => serde_json::from_slice(&request.body)
-            .map_err(|error| StatusError::new(500, "", error.to_string()))?,
-        Format::Yaml => deploy_yaml::to_json(&request.body, deploy_yaml::Dialect::GoYaml11)
-            .map_err(|error| StatusError::new(500, "", error.to_string()))?,
+async fn changed_by_patch(
+    call: &mut Call<'_>,
+    request: &Request,
+    query: &Query,
+    kind: PatchKind,
+) -> Result<Outcome, StatusError> {
+    write_options(call, request, query, "PatchOptions", kind == PatchKind::Apply)?;
+    let written = Patch {
+        kind,
+        body: request.body.clone(),
+        validation: call.options.field_validation,
     };
-    DeleteOptions::from_value(&object)
+    if call.scope.subresource_name() == "scale" {
+        return scale::write(call, Written::Patch(written)).await;
+    }
+    let strategy = parts::strategy(&call.scope).ok_or_else(StatusError::no_such_method)?;
+    let Changed { object, created } = patch(call, written, strategy).await?;
+    Ok(Outcome::Object {
+        status: if created { 201 } else { 200 },
+        object,
+    })
+}
+
+/// The options of a deletion: the body, or the query where there is none.
+fn delete_options(
+    call: &mut Call<'_>,
+    request: &Request,
+    query: &Query,
+) -> Result<DeleteOptions, StatusError> {
+    let options = if request.body.is_empty() {
+        DeleteOptions::from_query(query)?
+    } else {
+        let format = body_format(request.header("content-type"))?;
+        let kind = GroupVersionKind::new("meta.k8s.io", "v1", "DeleteOptions");
+        let object = decode::options(&call.scope.registry, &kind, format, &request.body)?;
+        DeleteOptions::from_value(&object)?
+    };
+    call.options.dry_run = options.dry_run;
+    Ok(options)
 }

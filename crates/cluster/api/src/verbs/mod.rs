@@ -7,6 +7,11 @@ mod dispatch;
 mod get;
 mod list;
 mod ownership;
+mod parts;
+mod patch;
+mod pods;
+mod reviews;
+mod scale;
 mod update;
 mod watch;
 
@@ -15,6 +20,9 @@ pub(crate) use create::create;
 pub(crate) use delete::{delete, delete_collection};
 pub(crate) use dispatch::dispatch;
 pub(crate) use get::get;
+pub(crate) use parts::strategy;
+pub(crate) use patch::patch;
+pub(crate) use pods::{bind, evict};
 pub(crate) use update::update;
 
 use std::sync::Arc;

@@ -1,14 +1,124 @@
 //! Who owns which fields after a write, and owners that are named twice.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use deploy_cluster_schema::apply::{
+    ApplyError, FieldManager, Filter, Updater, Versions, empty_object, reset_fields,
+};
+use deploy_cluster_schema::merge::Shape;
+use deploy_cluster_schema::registry::GroupVersionKind;
+use serde_json::{Value, json};
 
 use super::Call;
-use crate::object;
+use crate::scope::Scope;
+use crate::{identifiers, object};
 
-/// Books the fields that a create, an update or a patch has set. `live` is the object before.
-pub(crate) fn update(_call: &Call<'_>, _live: Option<&Value>, _new: &mut Value) {}
+/// Books the fields that a create, an update or a patch has set. Both objects are in the stored version; `live` is
+/// the one before.
+pub(crate) fn update(call: &Call<'_>, live: Option<&Value>, new: &mut Value) {
+    let scope = &call.scope;
+    let taken = std::mem::take(new);
+    let (live, object) = served_pair(scope, live, taken);
+    let live = live.as_deref();
+    let tracked = with_manager(scope, |manager| match manager {
+        Some(manager) => manager.update(live, object, &call.manager, &identifiers::now()),
+        None => object,
+    });
+    *new = scope.to_stored(tracked);
+}
+
+/// Applies `config`, which is in the version of the request. `live` and the answer are in the stored version.
+pub(crate) fn apply(
+    call: &Call<'_>,
+    live: Option<&Value>,
+    config: &Value,
+    force: bool,
+) -> Result<Value, ApplyError> {
+    let scope = &call.scope;
+    let live = live.map(|live| scope.to_served(live.clone()));
+    let applied = with_manager(scope, |manager| match manager {
+        Some(manager) => manager.apply(live.as_ref(), config, &call.manager, force, &identifiers::now()),
+        None => Ok(config.clone()),
+    })?;
+    Ok(applied)
+}
+
+fn served_pair<'a>(
+    scope: &Scope,
+    live: Option<&'a Value>,
+    new: Value,
+) -> (Option<std::borrow::Cow<'a, Value>>, Value) {
+    use std::borrow::Cow;
+    if scope.is_stored_form() {
+        return (live.map(Cow::Borrowed), new);
+    }
+    let live = live.map(|live| Cow::Owned(scope.to_served(live.clone())));
+    (live, scope.to_served(new))
+}
+
+/// The versions of one kind, as far as they are served.
+struct KindVersions<'a> {
+    scope: &'a Scope,
+}
+
+impl KindVersions<'_> {
+    fn kind(&self, api_version: &str) -> Option<GroupVersionKind> {
+        GroupVersionKind::parse(api_version, &self.scope.served.kind)
+    }
+}
+
+impl Versions for KindVersions<'_> {
+    fn shape(&self, api_version: &str) -> Option<Shape<'_>> {
+        let kind = self.kind(api_version)?;
+        let registry = &self.scope.registry;
+        let same_home = registry
+            .kind(&kind)
+            .is_some_and(|r| r.stored_as == self.scope.stored);
+        if !same_home && kind != self.scope.served {
+            return None;
+        }
+        let (schema, id) = registry.types(&kind)?;
+        Some(Shape::new(schema, id))
+    }
+
+    fn convert(&self, object: &Value, from: &str, to: &str) -> Result<Value, String> {
+        match (self.kind(from), self.kind(to)) {
+            (Some(from), Some(to)) => Ok(crate::scope::convert(object.clone(), &from, &to)),
+            _ => Err(format!("cannot convert from {from} to {to}")),
+        }
+    }
+}
+
+/// Calls `with` with the field manager of the scope; none for kinds without types.
+fn with_manager<T>(scope: &Scope, with: impl FnOnce(Option<FieldManager<'_>>) -> T) -> T {
+    let api_version = scope.served.api_version();
+    let Some((schema, id)) = scope.registry.types(&scope.served) else {
+        return with(None);
+    };
+    let resource = &scope.resource;
+    let subresource = scope.subresource_name();
+    let has_status = resource.subresource("status").is_some();
+    let mut filters: BTreeMap<String, Filter> = BTreeMap::new();
+    if let Some(filter) = reset_fields(&resource.group, &resource.plural, subresource, has_status) {
+        filters.insert(api_version.clone(), filter);
+    }
+    let empty = if scope.is_custom() {
+        json!({"apiVersion": api_version, "kind": &*scope.served.kind})
+    } else {
+        empty_object(Shape::new(schema, id))
+    };
+    let versions = KindVersions { scope };
+    with(Some(FieldManager {
+        updater: Updater {
+            versions: &versions,
+            filters: &filters,
+        },
+        api_version: &api_version,
+        kind: &scope.served.kind,
+        subresource,
+        empty: &empty,
+    }))
+}
 
 /// Drops owner references that are there twice, and says so (`endpoints/handlers/rest.go`).
 pub(crate) fn deduplicate_owners(call: &mut Call<'_>, new: &mut Value, after_admission: bool) {

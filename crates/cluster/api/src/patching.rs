@@ -1,0 +1,187 @@
+//! A patch laid over a document: JSON patch, merge patch, strategic merge
+//! (`apiserver/pkg/endpoints/handlers/patch.go`).
+
+use bytes::Bytes;
+use deploy_cluster_kinds::field::{Finding, FindingKind};
+use deploy_cluster_schema::decode::{self, Node};
+use deploy_cluster_schema::registry::{GroupVersionKind, Registry};
+use serde_json::Value;
+
+use crate::limits;
+use crate::negotiate::PatchKind;
+use crate::options::FieldValidation;
+use crate::status::{About, StatusError};
+
+/// A patch as it came.
+#[derive(Clone, Debug)]
+pub(crate) struct Patch {
+    pub kind: PatchKind,
+    pub body: Bytes,
+    pub validation: FieldValidation,
+}
+
+impl Patch {
+    /// Lays the patch over `document`, an object of `kind`, and decodes what comes out.
+    pub fn onto(
+        &self,
+        registry: &Registry,
+        kind: &GroupVersionKind,
+        document: &Value,
+        warnings: &mut Vec<String>,
+    ) -> Result<Value, StatusError> {
+        let (patched, shown, mut strict) = match self.kind {
+            PatchKind::Json => self.json(document)?,
+            PatchKind::Merge => self.merge(document)?,
+            PatchKind::Strategic => self.strategic(registry, kind, document)?,
+            PatchKind::Apply => return Err(StatusError::internal("an apply is no patch of text")),
+        };
+        let Some((schema, id)) = registry.types(kind) else {
+            return Ok(patched);
+        };
+        let decoded = decode::typed(schema, id, Node::from(patched)).map_err(|why| unfit(&shown, &why))?;
+        strict.extend(decoded.strict);
+        match self.validation {
+            _ if strict.is_empty() => {}
+            FieldValidation::Ignore => {}
+            FieldValidation::Warn => warnings.extend(strict),
+            FieldValidation::Strict => {
+                return Err(unfit(
+                    &shown,
+                    &format!("strict decoding error: {}", strict.join(", ")),
+                ));
+            }
+        }
+        Ok(decoded.value)
+    }
+
+    fn is_strict(&self) -> bool {
+        self.validation != FieldValidation::Ignore
+    }
+
+    fn json(&self, document: &Value) -> Result<(Value, String, Vec<String>), StatusError> {
+        let (patch, duplicates) = decode::parse_json(&self.body).map_err(|error| match self.is_strict() {
+            true => StatusError::bad_request(format!("error decoding patch: {error}")),
+            false => StatusError::bad_request(error.to_string()),
+        })?;
+        let duplicates = duplicates
+            .into_iter()
+            .map(|text| format!("json patch {text}"))
+            .collect();
+        match patch.as_array() {
+            None if self.is_strict() && !patch.is_null() => {
+                return Err(StatusError::bad_request(format!(
+                    "error decoding patch: json: cannot unmarshal {} into Go value of type []handlers.jsonPatchOp",
+                    go_kind(&patch)
+                )));
+            }
+            Some(operations) if operations.len() > limits::JSON_PATCH_OPERATIONS => {
+                let message = format!(
+                    "Request entity too large: The allowed maximum operations in a JSON patch is {}, got {}",
+                    limits::JSON_PATCH_OPERATIONS,
+                    operations.len()
+                );
+                return Err(StatusError::new(413, "RequestEntityTooLarge", message));
+            }
+            _ => {}
+        }
+        let patched = crate::interim::json_patch(document, &patch).map_err(|_| rejected())?;
+        let shown = patched.to_string();
+        Ok((patched, shown, duplicates))
+    }
+
+    fn merge(&self, document: &Value) -> Result<(Value, String, Vec<String>), StatusError> {
+        let (patch, duplicates) = self.object("error decoding patch: ")?;
+        if patch.is_null() {
+            return Err(StatusError::bad_request("Invalid JSON Patch"));
+        }
+        let patched = crate::interim::merge_patch(document, &patch);
+        let shown = patched.to_string();
+        Ok((patched, shown, duplicates))
+    }
+
+    fn strategic(
+        &self,
+        registry: &Registry,
+        kind: &GroupVersionKind,
+        document: &Value,
+    ) -> Result<(Value, String, Vec<String>), StatusError> {
+        let (patch, duplicates) = self.object("")?;
+        let shown = go_print(&patch);
+        let Some((schema, id)) = registry.types(kind) else {
+            return Err(StatusError::internal(
+                "a kind without types has no strategic merge",
+            ));
+        };
+        let _ = (schema, id);
+        let patched = crate::interim::merge_patch(document, &patch);
+        Ok((patched, shown, duplicates))
+    }
+
+    /// The body as an object, or null.
+    fn object(&self, prefix: &str) -> Result<(Value, Vec<String>), StatusError> {
+        let (patch, duplicates) = decode::parse_json(&self.body)
+            .map_err(|error| StatusError::bad_request(format!("{prefix}{error}")))?;
+        if !patch.is_object() && !patch.is_null() {
+            return Err(StatusError::bad_request(format!(
+                "{prefix}json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
+                go_kind(&patch)
+            )));
+        }
+        Ok((patch, if self.is_strict() { duplicates } else { Vec::new() }))
+    }
+}
+
+/// 422 without a word why: upstream hides what its library says (`NewGenericServerResponse`).
+fn rejected() -> StatusError {
+    let mut error = StatusError::new(
+        422,
+        "Invalid",
+        "the server rejected our request due to an error in our request",
+    );
+    error.details = serde_json::json!({});
+    error
+}
+
+/// What came out of a patch is no object of its kind.
+fn unfit(shown: &str, why: &str) -> StatusError {
+    let finding = Finding {
+        kind: FindingKind::Invalid,
+        path: "patch".to_owned(),
+        value: Some(shown.into()),
+        shown: None,
+        detail: why.to_owned(),
+    };
+    StatusError::invalid(About::new("", ""), "", &[finding])
+}
+
+/// What Go calls a JSON value.
+fn go_kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+/// A value as Go's `%+v` prints maps and slices.
+pub(crate) fn go_print(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(go_print).collect();
+            format!("[{}]", items.join(" "))
+        }
+        Value::Object(fields) => {
+            let fields: Vec<String> = fields
+                .iter()
+                .map(|(key, value)| format!("{key}:{}", go_print(value)))
+                .collect();
+            format!("map[{}]", fields.join(" "))
+        }
+        other => other.to_string(),
+    }
+}
