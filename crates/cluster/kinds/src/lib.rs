@@ -8,15 +8,19 @@
 //! [`cursor::Field`], which knows where it is and so makes findings, and changed through [`edit::Edit`]. Tests: one
 //! `cargo test -p deploy-cluster-kinds`; cases recorded from a real API server are in `fixtures/cluster/kinds`.
 
+#[rustfmt::skip]
+pub mod columns;
 pub mod core;
 pub mod cursor;
 pub mod edit;
 pub mod field;
+pub mod ip;
 pub mod labels;
 mod limits;
 pub mod metadata;
 pub mod names;
 pub mod quantity;
+pub mod resources;
 pub mod rules;
 pub mod selector;
 pub mod table;

@@ -20,3 +20,21 @@ pub const SUBRESOURCE_MAX: usize = 256;
 pub const CONFIG_DATA_MAX_BYTES: usize = 1024 * 1024;
 /// Largest power of ten of a quantity in exponent form; the amounts hold 38 digits, so beyond it all are the same.
 pub const QUANTITY_MAX_EXPONENT: i64 = 1000;
+/// Longest name of an image without tag and digest (`distribution/reference NameTotalLengthMax`).
+pub const IMAGE_NAME_MAX: usize = 255;
+/// Longest name of a sysctl (`SysctlMaxLength`).
+pub const SYSCTL_NAME_MAX: usize = 253;
+/// Largest GMSA credential spec of a Windows container, in KiB (`maxGMSACredentialSpecLengthInKiB`).
+pub const GMSA_SPEC_MAX_KIB: usize = 64;
+/// A Windows domain is shorter than this (`maxRunAsUserNameDomainLength`).
+pub const WINDOWS_DOMAIN_MAX: usize = 256;
+/// Longest name of a Windows user (`maxRunAsUserNameUserLength`).
+pub const WINDOWS_USER_MAX: usize = 104;
+/// Name servers of a pod's DNS configuration (`MaxDNSNameservers`), as glibc reads them.
+pub const DNS_NAMESERVERS_MAX: usize = 3;
+/// Search paths of a pod's DNS configuration (`MaxDNSSearchPaths`).
+pub const DNS_SEARCHES_MAX: usize = 32;
+/// The search list written out (`MaxDNSSearchListChars`).
+pub const DNS_SEARCH_CHARS_MAX: usize = 2048;
+/// Longest `hostnameOverride`: the kernel's limit.
+pub const HOSTNAME_OVERRIDE_MAX: usize = 64;

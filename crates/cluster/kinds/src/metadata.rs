@@ -118,6 +118,24 @@ pub fn prepare_status(new: &mut Value, old: &Value) {
     new.keep("spec", old);
 }
 
+/// Before an update of a subresource: of metadata only managedFields and what identifies the object may differ
+/// (`metav1 ResetObjectMetaForStatus`).
+pub fn keep_for_status(new: &mut Value, old: &Value) {
+    let empty = Value::Null;
+    let old = old.get("metadata").unwrap_or(&empty);
+    let meta = new.ensure("metadata");
+    for name in [
+        "deletionTimestamp",
+        "generation",
+        "labels",
+        "annotations",
+        "finalizers",
+        "ownerReferences",
+    ] {
+        meta.keep(name, old);
+    }
+}
+
 /// Before a create: the generation of kinds that count changes of their spec starts at 1.
 pub fn first_generation(object: &mut Value) {
     object.ensure("metadata").set("generation", 1);

@@ -8,7 +8,7 @@ use crate::names::{self, NameRule};
 use crate::{core, metadata, table};
 
 /// Every kind that has rules of its own, one line each.
-static RULES: &[&Rules] = &[&core::config_map::RULES];
+static RULES: &[&Rules] = &[&core::config_map::RULES, &core::pod::RULES];
 
 /// The rules of a kind; [`GENERIC`] where it has none of its own.
 pub fn find(group: &str, version: &str, kind: &str) -> &'static Rules {
@@ -38,10 +38,12 @@ pub const GENERIC_RULES: Rules = Rules {
     update_warnings: |_, _| Vec::new(),
     columns: table::NAME_AND_AGE,
     cells: table::name_and_created,
+    row_conditions: |_| Vec::new(),
     selectable: &[],
     create_on_update: false,
     unconditional_update: true,
     graceful_deletion: None,
+    subresources: &[],
 };
 
 /// What one kind of one version does beyond its schema. Every function sees whole objects of the served version.
@@ -77,6 +79,8 @@ pub struct Rules {
     pub columns: &'static [Column],
     /// The cells of one object, one for each column; the time is in seconds since 1970.
     pub cells: fn(&Value, i64) -> Vec<Value>,
+    /// The `conditions` of its row: whether a client may grey it out.
+    pub row_conditions: fn(&Value) -> Vec<Value>,
     /// Fields that a field selector may name besides metadata.name and metadata.namespace.
     pub selectable: &'static [Selectable],
     /// A PUT to a name that does not exist creates it.
@@ -85,6 +89,19 @@ pub struct Rules {
     pub unconditional_update: bool,
     /// Whether deletion waits for a grace period, and how many seconds where the client says none.
     pub graceful_deletion: Option<fn(&Value) -> u64>,
+    /// Subresources that are the object itself with rules of their own, `status` aside.
+    pub subresources: &'static [SubresourceRules],
+}
+
+/// What an update of a subresource such as `pods/resize` does.
+#[derive(Clone, Copy)]
+pub struct SubresourceRules {
+    /// `resize`
+    pub name: &'static str,
+    /// Before the update is validated: `(new, old)`.
+    pub prepare: fn(&mut Value, &Value),
+    /// What is wrong with it, its metadata aside: `(new, old)`.
+    pub validate: fn(&Value, &Value) -> Vec<Finding>,
 }
 
 impl Rules {
@@ -111,6 +128,18 @@ impl Rules {
     /// As [`Rules::check_update`], for the status subresource.
     pub fn check_status(&self, new: &Value, old: &Value, namespaced: bool) -> Vec<Finding> {
         self.checked(new, old, namespaced, self.validate_status)
+    }
+
+    /// As [`Rules::check_update`], for another subresource; `None` where there is none of this name.
+    pub fn check_subresource(
+        &self,
+        subresource: &str,
+        new: &Value,
+        old: &Value,
+        namespaced: bool,
+    ) -> Option<Vec<Finding>> {
+        let rules = self.subresources.iter().find(|rules| rules.name == subresource)?;
+        Some(self.checked(new, old, namespaced, rules.validate))
     }
 
     fn checked(

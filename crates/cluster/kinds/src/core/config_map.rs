@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::cursor::{Field, Findings};
 use crate::limits::CONFIG_DATA_MAX_BYTES;
-use crate::rules::{Column, GENERIC_RULES, Rules};
-use crate::{metadata, names, table};
+use crate::rules::{GENERIC_RULES, Rules};
+use crate::{columns, metadata, names, table};
 
 /// The row of ConfigMap.
 pub const RULES: Rules = Rules {
@@ -14,20 +14,10 @@ pub const RULES: Rules = Rules {
     name: names::dns_subdomain_name,
     validate_create: |object| validate(&Field::root(object)),
     validate_update: |new, old| validate_update(&Field::root(new), &Field::root(old)),
-    columns: COLUMNS,
+    columns: columns::CONFIG_MAP,
     cells,
     ..GENERIC_RULES
 };
-
-const COLUMNS: &[Column] = &[
-    table::NAME_COLUMN,
-    table::column(
-        "Data",
-        "string",
-        "Data contains the configuration data. Each key must consist of alphanumeric characters, '-', '_' or '.'. Values with non-UTF-8 byte sequences must use the BinaryData field. The keys stored in Data must not overlap with the keys in the BinaryData field, this is enforced during validation process.",
-    ),
-    table::AGE_COLUMN,
-];
 
 fn cells(object: &Value, now: i64) -> Vec<Value> {
     let root = Field::root(object);
