@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use deploy_model::{Code, Diagnostic};
+use deploy_model::{Code, Diagnostic, Place};
 use deploy_render::helm::chart::Chart;
 use deploy_render::helm::chart::load::{self, LoadError};
 use deploy_render::helm::compat::Compat;
@@ -13,7 +13,7 @@ use deploy_render::source::{Source, SourceError};
 use serde_json::{Map, Value};
 
 use super::flags::Line;
-use super::{failed, refused};
+use super::{failed, failed_at, refused};
 use crate::limits::MAX_FILE_BYTES;
 use crate::{Context, Failure};
 
@@ -84,13 +84,20 @@ fn or_explained(
     loaded: Result<Chart, LoadError>,
 ) -> Result<Chart, Failure> {
     loaded.or_else(|error| {
-        let diagnostic = Diagnostic::new(Code::HelmChartInvalid).with("path", context.shown(path));
-        said(failed(
-            context,
-            &show::load_error_text(&error, compat),
-            diagnostic,
-        ))
+        let shown = context.shown(path);
+        let place = error.place().map(|place| in_chart(&shown, place));
+        let text = show::load_error_text(&error, compat);
+        let diagnostic = Diagnostic::new(Code::HelmChartInvalid).with("path", shown);
+        said(failed_at(context, &text, diagnostic, place))
     })
+}
+
+/// A place in a chart as the user would look for it.
+pub fn in_chart(chart: &str, place: Place) -> Place {
+    Place {
+        file: format!("{}/{}", chart.trim_end_matches('/'), place.file),
+        ..place
+    }
 }
 
 /// What `-f` and the `--set` flags say together.
@@ -108,7 +115,7 @@ pub fn values(context: &mut Context, line: &Line, chart: &str) -> Result<Map<Str
         Ok(values) => Ok(values),
         Err(error) => {
             let diagnostic = Diagnostic::new(Code::HelmValuesInvalid).with("path", chart);
-            said(failed(context, &error.to_string(), diagnostic))
+            said(failed_at(context, &error.to_string(), diagnostic, error.place()))
         }
     }
 }

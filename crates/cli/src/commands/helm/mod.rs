@@ -1,6 +1,6 @@
 //! `deploy helm`: the verbs, flags, words and exit codes of helm.
 
-mod charts;
+pub(super) mod charts;
 mod flags;
 mod lint;
 mod show;

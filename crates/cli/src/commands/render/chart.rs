@@ -1,7 +1,7 @@
 //! `deploy render` of a chart. Where `deploy helm template` keeps helm's words, this keeps ours.
 
 use clap::ArgMatches;
-use deploy_model::{Code, Diagnostic};
+use deploy_model::{Code, Diagnostic, Place};
 use deploy_render::helm::chart::load::{self, LoadError};
 use deploy_render::helm::compat::Compat;
 use deploy_render::helm::template::{self, TemplateError, TemplateRequest};
@@ -9,6 +9,7 @@ use deploy_render::helm::values::ValueOptions;
 use deploy_render::inputs::{InputKind, Inputs};
 use deploy_render::source::{Source, SourceError};
 
+use crate::commands::helm::charts::in_chart;
 use crate::settings::HelmCompat;
 use crate::{Context, Failure, failure};
 
@@ -88,20 +89,31 @@ fn values(
     });
     merged.map_err(|error| match unread {
         Some(unread) => failure::unreadable(context, &unread),
-        None => Diagnostic::new(Code::HelmValuesInvalid)
-            .because(error.to_string())
-            .with("path", chart)
-            .into(),
+        None => {
+            let diagnostic = Diagnostic::new(Code::HelmValuesInvalid)
+                .because(error.to_string())
+                .with("path", chart);
+            placed(diagnostic, error.place()).into()
+        }
     })
 }
 
 fn not_loaded(context: &Context, chart: &str, error: LoadError) -> Failure {
     match &error {
         LoadError::Source(source @ SourceError::NotFound { .. }) => failure::unreadable(context, source),
-        _ => Diagnostic::new(Code::HelmChartInvalid)
-            .because(error.to_string())
-            .with("path", chart)
-            .into(),
+        _ => {
+            let diagnostic = Diagnostic::new(Code::HelmChartInvalid)
+                .because(error.to_string())
+                .with("path", chart);
+            placed(diagnostic, error.place().map(|place| in_chart(chart, place))).into()
+        }
+    }
+}
+
+fn placed(diagnostic: Diagnostic, place: Option<Place>) -> Diagnostic {
+    match place {
+        Some(place) => diagnostic.at(place),
+        None => diagnostic,
     }
 }
 
@@ -121,11 +133,8 @@ fn not_rendered(chart: &str, error: &TemplateError) -> Failure {
         | TemplateError::Dependencies { .. }
         | TemplateError::KubeVersion(_) => Code::HelmChartInvalid,
     };
-    let mut diagnostic = Diagnostic::new(code)
+    let diagnostic = Diagnostic::new(code)
         .because(error.to_string())
         .with("path", chart);
-    if let Some(place) = error.place() {
-        diagnostic = diagnostic.at(place);
-    }
-    diagnostic.into()
+    placed(diagnostic, error.place()).into()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use deploy_model::Place;
 use sha2::{Digest, Sha256};
 
 use super::archive::{self, ArchiveError, Budget};
@@ -119,6 +120,34 @@ pub enum LoadError {
         /// Where it was noticed.
         path: String,
     },
+}
+
+impl LoadError {
+    /// Where in the chart it is wrong, if that is known; the file's name is relative to the chart.
+    pub fn place(&self) -> Option<Place> {
+        let at = |file: &str, error: &deploy_yaml::Error| Place {
+            file: file.to_owned(),
+            line: error.position.line,
+            column: error.position.column,
+        };
+        match self {
+            LoadError::Metadata {
+                file,
+                cause: DecodeError::Yaml(error),
+            } => Some(at(file, error)),
+            LoadError::Metadata { file, .. } => Some(Place::file(*file)),
+            LoadError::Values(ReadError::Yaml(error)) => Some(at("values.yaml", error)),
+            LoadError::Values(_) => Some(Place::file("values.yaml")),
+            LoadError::Subchart { name, cause, .. } => {
+                let below = cause.place()?;
+                Some(Place {
+                    file: format!("charts/{name}/{}", below.file),
+                    ..below
+                })
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Loads the chart at a path: a folder, or a packed chart.
@@ -557,6 +586,39 @@ mod tests {
             ),
         ] {
             assert_eq!(load(&files).expect_err(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_mistake_has_its_place_in_the_file() {
+        let chart = File::new(
+            "Chart.yaml",
+            b"apiVersion: v2\nname: a\nversion: 1.0.0\n".as_slice(),
+        );
+        let rows = [
+            (
+                vec![
+                    chart.clone(),
+                    File::new("values.yaml", b"a: 1\n---\nb: 2\nc: d: e\n".as_slice()),
+                ],
+                "values.yaml:4:5",
+            ),
+            (
+                vec![File::new("Chart.yaml", b"apiVersion: v2\nname: [a\n".as_slice())],
+                "Chart.yaml:3:1",
+            ),
+            (
+                vec![chart, File::new("charts/b/Chart.yaml", b"a: b: c\n".as_slice())],
+                "charts/b/Chart.yaml:1:5",
+            ),
+        ];
+        for (files, place) in rows {
+            let error = from_files(files).expect_err("a file of it is no YAML");
+            assert_eq!(
+                error.place().map(|place| place.to_string()).as_deref(),
+                Some(place),
+                "{error}"
+            );
         }
     }
 }

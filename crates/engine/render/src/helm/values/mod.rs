@@ -4,6 +4,7 @@ pub mod coalesce;
 pub mod strvals;
 pub mod table;
 
+use deploy_model::Place;
 use deploy_yaml::Dialect;
 use serde_json::{Map, Value};
 
@@ -79,6 +80,24 @@ pub enum ValuesError {
     },
 }
 
+impl ValuesError {
+    /// Where in a file it is wrong, if it is in a file.
+    pub fn place(&self) -> Option<Place> {
+        match self {
+            ValuesError::BadFile {
+                name,
+                cause: ReadError::Yaml(error),
+            } => Some(Place {
+                file: name.clone(),
+                line: error.position.line,
+                column: error.position.column,
+            }),
+            ValuesError::BadFile { name, .. } | ValuesError::File { name, .. } => Some(Place::file(name)),
+            _ => None,
+        }
+    }
+}
+
 impl ValueOptions {
     /// What all options together say: files in order, then `--set-json`, `--set`, `--set-string`, `--set-file`,
     /// `--set-literal`, whatever their order on the command line. `read` gives the content of a file, or why not.
@@ -133,7 +152,8 @@ impl ValueOptions {
 pub fn read(source: &[u8]) -> Result<Map<String, Value>, ReadError> {
     let mut values = Map::new();
     for document in documents(source)? {
-        match deploy_yaml::to_json(document, Dialect::GoYaml11).map_err(ReadError::Yaml)? {
+        let in_file = |error| ReadError::Yaml(in_whole_file(error, source, document));
+        match deploy_yaml::to_json(document, Dialect::GoYaml11).map_err(in_file)? {
             Value::Null => {}
             Value::Object(map) if values.is_empty() => values = floats_of(map),
             Value::Object(map) => overlay(&mut values, floats_of(map)),
@@ -144,6 +164,14 @@ pub fn read(source: &[u8]) -> Result<Map<String, Value>, ReadError> {
         }
     }
     Ok(values)
+}
+
+/// The error of one document with its position counted from the start of the file; its text is go-yaml's and stays.
+fn in_whole_file(mut error: deploy_yaml::Error, source: &[u8], document: &[u8]) -> deploy_yaml::Error {
+    let before = document.as_ptr().addr() - source.as_ptr().addr();
+    let lines = source[..before].iter().filter(|byte| **byte == b'\n').count();
+    error.position.line += u32::try_from(lines).unwrap_or_default();
+    error
 }
 
 /// Puts one map over another: `over` wins, maps in both are merged.
