@@ -28,7 +28,11 @@ pub(super) fn cap(managed: &mut ManagedFields) {
         if left <= MAX_UPDATE_MANAGERS {
             return;
         }
-        let Some(version) = managed.managers.get(&manager).map(|owned| owned.api_version.clone()) else {
+        let Some(version) = managed
+            .managers
+            .get(&manager)
+            .map(|owned| owned.api_version.clone())
+        else {
             continue;
         };
         let Some(first) = first_of_version.get(&version) else {
@@ -82,17 +86,33 @@ mod tests {
                 subresource: String::new(),
             };
             let fields = Set::of_fields(&[&[&format!("f{place}")]]);
-            managed.times.insert(manager.clone(), format!("2024-01-01T00:00:{place:02}Z"));
-            managed.managers.insert(manager, Owned { fields, api_version: api_version.to_owned(), applied: false });
+            managed
+                .times
+                .insert(manager.clone(), format!("2024-01-01T00:00:{place:02}Z"));
+            managed.managers.insert(
+                manager,
+                Owned {
+                    fields,
+                    api_version: api_version.to_owned(),
+                    applied: false,
+                },
+            );
         }
         cap(&mut managed);
-        let names: Vec<&str> = managed.managers.keys().map(|manager| manager.name.as_str()).collect();
+        let names: Vec<&str> = managed
+            .managers
+            .keys()
+            .map(|manager| manager.name.as_str())
+            .collect();
         let kept: Vec<String> = (5..13).map(|place| format!("m{place:02}")).collect();
         let mut want = vec!["ancient-changes", "m01"];
         want.extend(kept.iter().map(String::as_str));
         assert_eq!(names, want);
         let (ancient, owned) = managed.managers.iter().next().expect("ten managers");
-        assert_eq!(owned.fields, Set::of_fields(&[&["f0"], &["f2"], &["f3"], &["f4"]]));
+        assert_eq!(
+            owned.fields,
+            Set::of_fields(&[&["f0"], &["f2"], &["f3"], &["f4"]])
+        );
         assert_eq!(managed.times[ancient], "2024-01-01T00:00:04Z");
     }
 }

@@ -20,7 +20,9 @@ fn structure(shape: Shape<'_>, depth: usize) -> Value {
     if depth > MAX_DEPTH {
         return Value::Null;
     }
-    let entries = fields.iter().filter_map(|field| Some((field.name.to_string(), zero(shape, field, depth)?)));
+    let entries = fields
+        .iter()
+        .filter_map(|field| Some((field.name.to_string(), zero(shape, field, depth)?)));
     Value::Object(entries.collect::<Object<String, Value>>())
 }
 
@@ -38,7 +40,13 @@ fn zero(shape: Shape<'_>, field: &Field, depth: usize) -> Option<Value> {
     if let Some(map) = &r#type.map {
         // A structure is written even where it is empty; a plain map is not.
         return match map.go_name {
-            Some(_) => Some(structure(Shape { r#type: field.r#type, ..shape }, depth + 1)),
+            Some(_) => Some(structure(
+                Shape {
+                    r#type: field.r#type,
+                    ..shape
+                },
+                depth + 1,
+            )),
             None => written.map(|()| Value::Null),
         };
     }

@@ -71,9 +71,20 @@ impl ManagedFields {
             .map(|(manager, owned)| (manager, owned, self.times.get(manager)))
             .collect();
         entries.sort_by_key(|(manager, owned, time)| {
-            (operation(manager, owned), *time, &manager.name, &owned.api_version, &manager.subresource)
+            (
+                operation(manager, owned),
+                *time,
+                &manager.name,
+                &owned.api_version,
+                &manager.subresource,
+            )
         });
-        Some(entries.into_iter().map(|(manager, owned, time)| encode_entry(manager, owned, time)).collect())
+        Some(
+            entries
+                .into_iter()
+                .map(|(manager, owned, time)| encode_entry(manager, owned, time))
+                .collect(),
+        )
     }
 }
 
@@ -110,14 +121,29 @@ fn decode_entry(entry: &Map<String, Value>, place: usize) -> Result<(Manager, Ow
     let manager = Manager {
         name: text("manager").to_owned(),
         operation,
-        api_version: if applied { String::new() } else { api_version.clone() },
+        api_version: if applied {
+            String::new()
+        } else {
+            api_version.clone()
+        },
         subresource: text("subresource").to_owned(),
     };
-    Ok((manager, Owned { fields, api_version, applied }))
+    Ok((
+        manager,
+        Owned {
+            fields,
+            api_version,
+            applied,
+        },
+    ))
 }
 
 fn operation(manager: &Manager, owned: &Owned) -> Operation {
-    if owned.applied { Operation::Apply } else { manager.operation }
+    if owned.applied {
+        Operation::Apply
+    } else {
+        manager.operation
+    }
 }
 
 fn encode_entry(manager: &Manager, owned: &Owned, time: Option<&String>) -> Value {
@@ -170,11 +196,27 @@ mod tests {
     #[test]
     fn bad_entries_are_named() {
         for (key, value, want) in [
-            ("operation", json!("Delete"), "operation must be `Apply` or `Update`"),
+            (
+                "operation",
+                json!("Delete"),
+                "operation must be `Apply` or `Update`",
+            ),
             ("apiVersion", json!(""), "apiVersion must not be empty"),
-            ("fieldsType", json!(""), "missing fieldsType in managed fields entry 0"),
-            ("fieldsType", json!("V2"), "invalid fieldsType \"V2\" in managed fields entry 0"),
-            ("fieldsV1", json!({"f": {}}), "error decoding set: parsing key as path element: key must be 2 characters long:"),
+            (
+                "fieldsType",
+                json!(""),
+                "missing fieldsType in managed fields entry 0",
+            ),
+            (
+                "fieldsType",
+                json!("V2"),
+                "invalid fieldsType \"V2\" in managed fields entry 0",
+            ),
+            (
+                "fieldsV1",
+                json!({"f": {}}),
+                "error decoding set: parsing key as path element: key must be 2 characters long:",
+            ),
         ] {
             let mut entry = entry("a", "Update", None);
             entry[key] = value;

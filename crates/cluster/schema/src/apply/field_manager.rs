@@ -137,16 +137,28 @@ impl FieldManager<'_> {
         let ManagedFields { managers, mut times } = managed;
         // The write itself is a manager of its own at first, so that it is seen whether it took anything.
         let write = self.manager("", Operation::Update);
-        let mut managers = self.updater.update(live, new, self.api_version, managers, &write)?;
+        let mut managers = self
+            .updater
+            .update(live, new, self.api_version, managers, &write)?;
         if let Some(taken) = managers.remove(&write) {
             let taken = taken.fields.difference(system_fields());
             if !taken.is_empty() {
                 let manager = self.manager(named(manager), Operation::Update);
-                let before = managers.remove(&manager).map(|owned| owned.fields).unwrap_or_default();
+                let before = managers
+                    .remove(&manager)
+                    .map(|owned| owned.fields)
+                    .unwrap_or_default();
                 let fields = taken.union(before);
                 times.insert(manager.clone(), now.to_owned());
                 let api_version = self.api_version.to_owned();
-                managers.insert(manager, Owned { fields, api_version, applied: false });
+                managers.insert(
+                    manager,
+                    Owned {
+                        fields,
+                        api_version,
+                        applied: false,
+                    },
+                );
             }
         }
         let mut managed = ManagedFields { managers, times };
@@ -165,18 +177,33 @@ impl FieldManager<'_> {
     ) -> Result<(Value, ManagedFields), ApplyError> {
         if managed.managers.is_empty() {
             // What was there before the first apply belongs to someone, or the applier would remove it.
-            managed = self.track(self.empty, live, managed, BEFORE_FIRST_APPLY, now).map_err(ApplyError::Update)?;
+            managed = self
+                .track(self.empty, live, managed, BEFORE_FIRST_APPLY, now)
+                .map_err(ApplyError::Update)?;
         }
-        if config.pointer("/metadata/managedFields").is_some_and(Value::is_array) {
-            return Err(ApplyError::BadRequest("metadata.managedFields must be nil".to_owned()));
+        if config
+            .pointer("/metadata/managedFields")
+            .is_some_and(Value::is_array)
+        {
+            return Err(ApplyError::BadRequest(
+                "metadata.managedFields must be nil".to_owned(),
+            ));
         }
         let shape = self.updater.shape(self.api_version).map_err(ApplyError::Update)?;
         let invalid = |which, object: &Value| {
             let object = self.describe(object);
-            move |violations| ApplyError::Invalid { which, object, violations }
+            move |violations| ApplyError::Invalid {
+                which,
+                object,
+                violations,
+            }
         };
-        shape.validate(config, Duplicates::Refused).map_err(invalid("patch", config))?;
-        shape.validate(live, Duplicates::Allowed).map_err(invalid("live", live))?;
+        shape
+            .validate(config, Duplicates::Refused)
+            .map_err(invalid("patch", config))?;
+        shape
+            .validate(live, Duplicates::Allowed)
+            .map_err(invalid("live", live))?;
         let manager = self.manager(named(manager), Operation::Apply);
         let applied = self
             .updater
@@ -204,7 +231,10 @@ impl FieldManager<'_> {
         if config["apiVersion"] == self.api_version && config["kind"] == self.kind {
             return Ok(());
         }
-        Err(ApplyError::BadRequest(format!("invalid object type: {}", type_text(config))))
+        Err(ApplyError::BadRequest(format!(
+            "invalid object type: {}",
+            type_text(config)
+        )))
     }
 
     fn manager(&self, name: &str, operation: Operation) -> Manager {
@@ -212,7 +242,12 @@ impl FieldManager<'_> {
             Operation::Apply => String::new(),
             Operation::Update => self.api_version.to_owned(),
         };
-        Manager { name: name.to_owned(), operation, api_version, subresource: self.subresource.to_owned() }
+        Manager {
+            name: name.to_owned(),
+            operation,
+            api_version,
+            subresource: self.subresource.to_owned(),
+        }
     }
 
     fn describe(&self, object: &Value) -> String {
@@ -260,7 +295,10 @@ fn entries(object: &Value) -> Option<&Value> {
 }
 
 fn take_entries(object: &mut Value) -> Option<Value> {
-    object.get_mut("metadata")?.as_object_mut()?.remove("managedFields")
+    object
+        .get_mut("metadata")?
+        .as_object_mut()?
+        .remove("managedFields")
 }
 
 fn put_entries(object: &mut Value, managed: &ManagedFields) {
@@ -271,7 +309,10 @@ fn put_entries(object: &mut Value, managed: &ManagedFields) {
 }
 
 fn has_uid(object: &Value) -> bool {
-    object.pointer("/metadata/uid").and_then(Value::as_str).is_some_and(|uid| !uid.is_empty())
+    object
+        .pointer("/metadata/uid")
+        .and_then(Value::as_str)
+        .is_some_and(|uid| !uid.is_empty())
 }
 
 /// Whether a client asks that all managers be forgotten: an empty list, or one empty entry.

@@ -16,11 +16,22 @@ pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration
 pub(super) const KUBECTL: &str = "kubectl";
 
 /// The conflicts that the annotation of `live` does not excuse; none where all are excused.
-pub(super) fn unexcused(conflicts: Conflicts, live: &Value, api_version: &str, shape: Shape<'_>) -> Conflicts {
+pub(super) fn unexcused(
+    conflicts: Conflicts,
+    live: &Value,
+    api_version: &str,
+    shape: Shape<'_>,
+) -> Conflicts {
     let Some(excused) = last_applied_fields(live, api_version, shape) else {
         return conflicts;
     };
-    Conflicts(conflicts.0.into_iter().filter(|conflict| !excused.has(&conflict.path)).collect())
+    Conflicts(
+        conflicts
+            .0
+            .into_iter()
+            .filter(|conflict| !excused.has(&conflict.path))
+            .collect(),
+    )
 }
 
 /// The fields that client-side apply has set and that still have the value that it gave them.
@@ -33,7 +44,12 @@ fn last_applied_fields(live: &Value, api_version: &str, shape: Shape<'_>) -> Opt
     shape.validate(&last, Duplicates::Refused).ok()?;
     let changes = shape.compare(&last, live).ok()?;
     let fields = shape.field_set(&last);
-    Some(fields.difference(&changes.modified).difference(&changes.added).difference(&changes.removed))
+    Some(
+        fields
+            .difference(&changes.modified)
+            .difference(&changes.added)
+            .difference(&changes.removed),
+    )
 }
 
 /// Writes what was applied into the annotation, if the object has it and it fits.
@@ -42,7 +58,10 @@ pub(super) fn refresh(object: &mut Value, config: &Value) {
         return;
     }
     let mut config = config.clone();
-    if let Some(annotations) = config.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
+    if let Some(annotations) = config
+        .pointer_mut("/metadata/annotations")
+        .and_then(Value::as_object_mut)
+    {
         annotations.remove(LAST_APPLIED);
         if annotations.is_empty()
             && let Some(metadata) = config["metadata"].as_object_mut()
@@ -50,7 +69,10 @@ pub(super) fn refresh(object: &mut Value, config: &Value) {
             metadata.remove("annotations");
         }
     }
-    let Some(annotations) = object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) else {
+    let Some(annotations) = object
+        .pointer_mut("/metadata/annotations")
+        .and_then(Value::as_object_mut)
+    else {
         return;
     };
     annotations.remove(LAST_APPLIED);
@@ -64,6 +86,10 @@ pub(super) fn refresh(object: &mut Value, config: &Value) {
 }
 
 fn last_applied(object: &Value) -> Option<&str> {
-    let text = object.get("metadata")?.get("annotations")?.get(LAST_APPLIED)?.as_str()?;
+    let text = object
+        .get("metadata")?
+        .get("annotations")?
+        .get(LAST_APPLIED)?
+        .as_str()?;
     (!text.is_empty()).then_some(text)
 }

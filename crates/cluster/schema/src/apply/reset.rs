@@ -15,7 +15,9 @@ pub fn reset_fields(group: &str, plural: &str, subresource: &str, has_status: bo
     }
     let exclude = |field: &str| Some(Filter::Exclude(Set::of_fields(&[&[field]])));
     match (group, plural, subresource) {
-        ("", "pods", "ephemeralcontainers") => Some(Filter::Include(vec![fields(&["spec", "ephemeralContainers"])])),
+        ("", "pods", "ephemeralcontainers") => {
+            Some(Filter::Include(vec![fields(&["spec", "ephemeralContainers"])]))
+        }
         ("", "pods", "resize") => Some(Filter::Include(pod_resize())),
         (_, _, "") if has_status => exclude("status"),
         (_, _, "status") => exclude("spec"),
@@ -24,24 +26,88 @@ pub fn reset_fields(group: &str, plural: &str, subresource: &str, has_status: bo
 }
 
 /// Those that are not `status` on the object and `spec` on its status.
-type Exception = (&'static str, &'static str, &'static str, &'static [&'static [&'static str]]);
+type Exception = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [&'static [&'static str]],
+);
 
 const EXCEPTIONS: &[Exception] = &[
     ("", "namespaces", "finalize", &[&["status"]]),
-    ("", "pods", "status", &[&["spec"], &["metadata", "deletionTimestamp"], &["metadata", "ownerReferences"]]),
-    ("admissionregistration.k8s.io", "validatingadmissionpolicies", "status", &[&["spec"], &["metadata"]]),
-    ("apiextensions.k8s.io", "customresourcedefinitions", "status", &[&["metadata"], &["spec"]]),
-    ("apiregistration.k8s.io", "apiservices", "status", &[&["metadata"], &["spec"]]),
-    ("apps", "deployments", "status", &[&["spec"], &["metadata", "labels"]]),
-    ("certificates.k8s.io", "certificatesigningrequests", "", &[&["spec"], &["status"]]),
-    ("certificates.k8s.io", "certificatesigningrequests", "approval", &[&["spec"], &["status", "certificate"]]),
-    ("certificates.k8s.io", "certificatesigningrequests", "status", &[&["spec"], &["status", "conditions"]]),
-    ("flowcontrol.apiserver.k8s.io", "flowschemas", "status", &[&["spec"], &["metadata"]]),
-    ("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations", "status", &[&["spec"], &["metadata"]]),
+    (
+        "",
+        "pods",
+        "status",
+        &[
+            &["spec"],
+            &["metadata", "deletionTimestamp"],
+            &["metadata", "ownerReferences"],
+        ],
+    ),
+    (
+        "admissionregistration.k8s.io",
+        "validatingadmissionpolicies",
+        "status",
+        &[&["spec"], &["metadata"]],
+    ),
+    (
+        "apiextensions.k8s.io",
+        "customresourcedefinitions",
+        "status",
+        &[&["metadata"], &["spec"]],
+    ),
+    (
+        "apiregistration.k8s.io",
+        "apiservices",
+        "status",
+        &[&["metadata"], &["spec"]],
+    ),
+    (
+        "apps",
+        "deployments",
+        "status",
+        &[&["spec"], &["metadata", "labels"]],
+    ),
+    (
+        "certificates.k8s.io",
+        "certificatesigningrequests",
+        "",
+        &[&["spec"], &["status"]],
+    ),
+    (
+        "certificates.k8s.io",
+        "certificatesigningrequests",
+        "approval",
+        &[&["spec"], &["status", "certificate"]],
+    ),
+    (
+        "certificates.k8s.io",
+        "certificatesigningrequests",
+        "status",
+        &[&["spec"], &["status", "conditions"]],
+    ),
+    (
+        "flowcontrol.apiserver.k8s.io",
+        "flowschemas",
+        "status",
+        &[&["spec"], &["metadata"]],
+    ),
+    (
+        "flowcontrol.apiserver.k8s.io",
+        "prioritylevelconfigurations",
+        "status",
+        &[&["spec"], &["metadata"]],
+    ),
     // Its strategy names the group wrongly (`networking/v1`), so that nothing is reset.
     ("networking.k8s.io", "servicecidrs", "", &[]),
     ("networking.k8s.io", "servicecidrs", "status", &[]),
-    ("storage.k8s.io", "volumeattachments", "status", &[&["metadata"], &["spec"]]),
+    (
+        "storage.k8s.io",
+        "volumeattachments",
+        "status",
+        &[&["metadata"], &["spec"]],
+    ),
 ];
 
 fn fields(names: &[&str]) -> Vec<Step> {

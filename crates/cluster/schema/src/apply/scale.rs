@@ -22,9 +22,15 @@ pub fn to_scale(parent: &ManagedFields, paths: &ReplicasPaths) -> ManagedFields 
             continue;
         }
         if let Some(time) = parent.times.get(manager) {
-            scale.times.insert(manager_in(manager, SCALE_VERSION), time.clone());
+            scale
+                .times
+                .insert(manager_in(manager, SCALE_VERSION), time.clone());
         }
-        let owned = Owned { fields: scale_replicas(), api_version: SCALE_VERSION.to_owned(), applied: owned.applied };
+        let owned = Owned {
+            fields: scale_replicas(),
+            api_version: SCALE_VERSION.to_owned(),
+            applied: owned.applied,
+        };
         scale.managers.insert(manager_in(manager, SCALE_VERSION), owned);
     }
     scale
@@ -60,16 +66,29 @@ pub fn to_parent(
         }
         let fields = owned.fields.clone().difference(&Set::of([path.as_slice()]));
         if !fields.is_empty() {
-            keep(manager, Owned { fields, ..owned.clone() });
+            keep(
+                manager,
+                Owned {
+                    fields,
+                    ..owned.clone()
+                },
+            );
         }
     }
     let path = paths.get(api_version).and_then(Option::as_ref);
     for (manager, owned) in scaled {
-        let (true, Some(path)) = (owned.fields.intersection(&scale_replicas()) == scale_replicas(), path) else {
+        let (true, Some(path)) = (
+            owned.fields.intersection(&scale_replicas()) == scale_replicas(),
+            path,
+        ) else {
             continue;
         };
         let fields = Set::of([path.as_slice()]);
-        let owned = Owned { fields, api_version: api_version.to_owned(), applied: owned.applied };
+        let owned = Owned {
+            fields,
+            api_version: api_version.to_owned(),
+            applied: owned.applied,
+        };
         // Upstream looks for his time among the managers of the object, where he is not yet: he has none.
         result.managers.insert(manager_in(&manager, api_version), owned);
     }

@@ -32,7 +32,9 @@ fn same_but(left: &Value, right: &Value, path: &[&str]) -> bool {
     };
     let others = |map: &'_ serde_json::Map<String, Value>| map.len() - usize::from(map.contains_key(*first));
     others(l) == others(r)
-        && l.iter().filter(|(key, _)| key != first).all(|(key, value)| r.get(key) == Some(value))
+        && l.iter()
+            .filter(|(key, _)| key != first)
+            .all(|(key, value)| r.get(key) == Some(value))
         && match (l.get(*first), r.get(*first)) {
             (Some(l), Some(r)) => same_but(l, r, rest),
             _ => rest.is_empty(),
@@ -59,7 +61,11 @@ mod tests {
         ] {
             let mut kept = new.clone();
             keep_times_of_no_change(&old, &mut kept);
-            assert_eq!(kept.pointer("/metadata/managedFields/0/time"), Some(&json!(want)), "{new}");
+            assert_eq!(
+                kept.pointer("/metadata/managedFields/0/time"),
+                Some(&json!(want)),
+                "{new}"
+            );
         }
         let mut other_manager = object("2", "a", "7");
         other_manager["metadata"]["managedFields"][0]["manager"] = json!("n");

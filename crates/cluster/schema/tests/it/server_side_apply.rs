@@ -1,0 +1,171 @@
+//! Server-side apply and the tracking of other writes, held to what a real API server 1.34.2 answered
+//! (`fixtures/cluster/managed_fields.jsonl`).
+//!
+//! A row has the object before (`live`), what was applied (`config`) or written (`object`, as it was stored), and the
+//! answer: `object` with its managers, or a `status`.
+
+use std::collections::BTreeMap;
+
+use deploy_cluster_schema::apply::{
+    ApplyError, FieldManager, OneVersion, Updater, empty_object, keep_times_of_no_change, reset_fields,
+};
+use deploy_cluster_schema::merge::Shape;
+use deploy_cluster_schema::registry::{GroupVersionKind, Registry};
+use deploy_conformance::{Suite, repository};
+use serde_json::{Value, json};
+
+const SUITE: &str = "cluster/managed-fields";
+
+/// The time of the request; rows have older ones.
+const NOW: &str = "2099-01-01T00:00:00Z";
+
+#[test]
+fn managers_are_those_of_a_real_server() {
+    let registry = Registry::builtin();
+    let mut suite = Suite::new(SUITE);
+    let path = repository().join("fixtures/cluster/managed_fields.jsonl");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    for line in text.lines() {
+        let row: Value = serde_json::from_str(line).expect("a row is JSON");
+        suite.case(row["name"].as_str().expect("a row has a name"), || {
+            check(&registry, &row)
+        });
+    }
+    suite.finish();
+}
+
+fn check(registry: &Registry, row: &Value) -> Result<(), String> {
+    let object = [&row["live"], &row["object"], &row["config"]]
+        .into_iter()
+        .find(|object| object.is_object());
+    let object = object.expect("a row has an object");
+    let (api_version, kind) = (text(object, "apiVersion"), text(object, "kind"));
+    let gvk = GroupVersionKind::parse(api_version, kind).ok_or("the version is bad")?;
+    let (schema, id) = registry.types(&gvk).ok_or("the kind is unknown")?;
+    let shape = Shape::new(schema, id);
+    let versions = OneVersion { api_version, shape };
+    let subresource = text(row, "subresource");
+    let has_status = registry
+        .kind(&gvk)
+        .is_some_and(|resource| resource.subresource("status").is_some());
+    let mut filters = BTreeMap::new();
+    if let Some(filter) = reset_fields(&gvk.group, text(row, "resource"), subresource, has_status) {
+        filters.insert(api_version.to_owned(), filter);
+    }
+    let empty = empty_object(shape);
+    let manager = FieldManager {
+        updater: Updater {
+            versions: &versions,
+            filters: &filters,
+        },
+        api_version,
+        kind,
+        subresource,
+        empty: &empty,
+    };
+    let live = row.get("live").filter(|live| live.is_object());
+    let outcome = match text(row, "op") {
+        "apply" => manager.apply(
+            live,
+            &row["config"],
+            text(row, "manager"),
+            row["force"] == true,
+            NOW,
+        ),
+        _ => Ok(manager.update(live, written(row), text(row, "manager"), NOW)),
+    };
+    match (outcome, row.get("status")) {
+        (Ok(mut object), None) => {
+            if let Some(live) = live {
+                keep_times_of_no_change(live, &mut object);
+            }
+            same(&managers(&object), &managers(&row["object"]))
+        }
+        (Err(error), Some(status)) => {
+            // Upstream walks maps in random order, so that several violations or causes stand in any.
+            same(
+                &json!(sorted_lines(&error.to_string())),
+                &json!(sorted_lines(text(status, "message"))),
+            )?;
+            same(
+                &sorted(causes(&error)),
+                &sorted(status.pointer("/details/causes").cloned().unwrap_or_default()),
+            )
+        }
+        (got, want) => Err(format!("got {got:?}, want {want:?}")),
+    }
+}
+
+/// What was written, with the managers that the client sent.
+fn written(row: &Value) -> Value {
+    let mut object = row["object"].clone();
+    let metadata = object["metadata"]
+        .as_object_mut()
+        .expect("an object has metadata");
+    match row.get("sent") {
+        Some(sent) => metadata.insert("managedFields".to_owned(), sent.clone()),
+        None => metadata.remove("managedFields"),
+    };
+    for path in row["set_by_server"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+    {
+        let (parent, field) = path.rsplit_once('/').expect("a path has a slash");
+        if let Some(parent) = object.pointer_mut(parent).and_then(Value::as_object_mut) {
+            parent.remove(field);
+        }
+    }
+    object
+}
+
+/// The entries in some order; of a time only that it is there, because the row was answered at another one.
+fn managers(object: &Value) -> Value {
+    let entries = object
+        .pointer("/metadata/managedFields")
+        .and_then(Value::as_array);
+    let mut entries = entries.cloned().unwrap_or_default();
+    for time in entries.iter_mut().filter_map(|entry| entry.get_mut("time")) {
+        *time = json!("some time");
+    }
+    sorted(Value::Array(entries))
+}
+
+fn sorted(mut list: Value) -> Value {
+    if let Some(items) = list.as_array_mut() {
+        items.sort_by_key(Value::to_string);
+    }
+    list
+}
+
+fn sorted_lines(text: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    lines
+}
+
+fn causes(error: &ApplyError) -> Value {
+    match error {
+        ApplyError::Conflicts(conflicts) => conflicts
+            .0
+            .iter()
+            .map(|conflict| {
+                json!({"reason": "FieldManagerConflict", "message": conflict.message(), "field": conflict.field()})
+            })
+            .collect(),
+        _ => Value::Null,
+    }
+}
+
+fn same(got: &Value, want: &Value) -> Result<(), String> {
+    if got == want {
+        Ok(())
+    } else {
+        Err(format!("\ngot  {got}\nwant {want}"))
+    }
+}
+
+fn text<'r>(row: &'r Value, key: &str) -> &'r str {
+    row[key].as_str().unwrap_or_default()
+}
