@@ -135,6 +135,11 @@ impl Settings {
         }
     }
 
+    /// Where everything is kept that outlives a command; as the user wrote it.
+    pub fn data_dir(&self) -> &str {
+        self.get("data_dir")
+    }
+
     /// Which Helm a chart is rendered for.
     pub fn helm_compat(&self) -> HelmCompat {
         if self.get("helm.compat") == "v3" {

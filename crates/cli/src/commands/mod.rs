@@ -1,5 +1,6 @@
 //! The commands. One module each; a row in [`ALL`] adds it to the tree.
 
+mod cluster;
 mod completion;
 mod config;
 mod explain;
@@ -7,6 +8,7 @@ mod helm;
 mod help;
 mod kustomize;
 mod render;
+mod run;
 mod version;
 
 use std::ffi::OsString;
@@ -54,6 +56,18 @@ const ALL: &[Entry] = &[
         name: "kustomize",
         command: kustomize::command,
         run: kustomize::run,
+        settings: Need::Before,
+    },
+    Entry {
+        name: "run",
+        command: run::command,
+        run: run::run,
+        settings: Need::Before,
+    },
+    Entry {
+        name: "cluster",
+        command: cluster::command,
+        run: cluster::run,
         settings: Need::Before,
     },
     Entry {

@@ -1,4 +1,6 @@
-use super::{Columns, CommandText, ConfigErrors, KustomizeFlags, RenderFlags, Texts, UsageErrors};
+use super::{
+    ClusterWords, Columns, CommandText, ConfigErrors, KustomizeFlags, RenderFlags, Texts, UsageErrors,
+};
 
 pub static TEXTS: Texts = Texts {
     colon: ": ",
@@ -179,6 +181,68 @@ deploy kustomize build overlays/prod --load-restrictor LoadRestrictionsNone",
         dir: "The folder with kustomization.yaml",
         output: "Write to this file; into a folder, one file for each resource",
         load_restrictor: "Whether files from outside the folder may be read",
+    },
+
+    run: CommandText {
+        about: "Run one part of Deploy alone, in the foreground",
+        long: "",
+        examples: "deploy run cluster",
+    },
+    run_cluster: CommandText {
+        about: "Run the embedded Kubernetes until it is told to stop",
+        long: "Runs a small Kubernetes 1.34 on this machine: API server, controllers and scheduler in one process, with its \
+               data in one folder. It is for evaluation, development and tests of charts; it is not a production cluster. \
+               Pods are scheduled and do not run yet: this version has no node.",
+        examples:
+            "\
+# Start, and use it from another terminal
+deploy run cluster
+export KUBECONFIG=$(deploy cluster kubeconfig --path)
+kubectl get namespaces
+
+# For tests of charts: a folder that is thrown away, a port that is free
+deploy run cluster --api-only --data-dir /tmp/test --listen 127.0.0.1:0 --kubeconfig-out /tmp/test.kubeconfig",
+    },
+    cluster: CommandText {
+        about: "Look at the embedded Kubernetes, and stop it",
+        long: "",
+        examples: "deploy cluster status",
+    },
+    cluster_status: CommandText {
+        about: "Show whether the cluster runs, and where",
+        long: "",
+        examples: "\
+deploy cluster status
+deploy cluster status -o json",
+    },
+    cluster_kubeconfig: CommandText {
+        about: "Print the kubeconfig of the cluster's administrator",
+        long: "",
+        examples: "\
+deploy cluster kubeconfig > ~/.kube/deploy
+
+# Only where the file is
+export KUBECONFIG=$(deploy cluster kubeconfig --path)",
+    },
+    cluster_down: CommandText {
+        about: "Stop the cluster; its data stay",
+        long: "",
+        examples: "deploy cluster down",
+    },
+    cluster_words: ClusterWords {
+        api_only: "No node: pods are scheduled, not run. Needs no root",
+        no_controllers: "No controllers and no scheduler either: the API server alone",
+        listen: "Where the API server listens; port 0 takes a free one",
+        kubeconfig_out: "Write the administrator's kubeconfig here, too",
+        kubeconfig_path: "Print only where the file is",
+        columns: ["STATUS", "VERSION", "ADDRESS", "PID", "KUBECONFIG"],
+        ready: "Kubernetes is ready at {address} after {milliseconds} ms.",
+        next: "Next: kubectl --kubeconfig {path} get namespaces",
+        pods_wait: "Pods are scheduled and do not run: this version has no node yet.",
+        stopping: "Stopping ...",
+        stopped: "Stopped.",
+        running: "running",
+        owner: "process {pid}",
     },
 
     config: CommandText {

@@ -73,6 +73,14 @@ pub struct Texts {
     pub kustomize_build: CommandText,
     pub kustomize_flags: KustomizeFlags,
 
+    pub run: CommandText,
+    pub run_cluster: CommandText,
+    pub cluster: CommandText,
+    pub cluster_status: CommandText,
+    pub cluster_kubeconfig: CommandText,
+    pub cluster_down: CommandText,
+    pub cluster_words: ClusterWords,
+
     pub config: CommandText,
     pub config_show: CommandText,
     pub config_origin: &'static str,
@@ -153,4 +161,22 @@ pub struct UsageErrors {
     pub not_unicode: &'static str,
     pub other: &'static str,
     pub suggestion: &'static str,
+}
+
+/// The flags and the talk of `deploy run cluster` and `deploy cluster`.
+#[allow(missing_docs, reason = "the English text says what each is")]
+pub struct ClusterWords {
+    pub api_only: &'static str,
+    pub no_controllers: &'static str,
+    pub listen: &'static str,
+    pub kubeconfig_out: &'static str,
+    pub kubeconfig_path: &'static str,
+    pub columns: [&'static str; 5],
+    pub ready: &'static str,
+    pub next: &'static str,
+    pub pods_wait: &'static str,
+    pub stopping: &'static str,
+    pub stopped: &'static str,
+    pub running: &'static str,
+    pub owner: &'static str,
 }

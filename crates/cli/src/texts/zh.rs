@@ -1,4 +1,6 @@
-use super::{Columns, CommandText, ConfigErrors, KustomizeFlags, RenderFlags, Texts, UsageErrors};
+use super::{
+    ClusterWords, Columns, CommandText, ConfigErrors, KustomizeFlags, RenderFlags, Texts, UsageErrors,
+};
 
 pub static TEXTS: Texts = Texts {
     colon: "：",
@@ -179,6 +181,67 @@ deploy kustomize build overlays/prod --load-restrictor LoadRestrictionsNone",
         dir: "包含 kustomization.yaml 的目录",
         output: "写入该文件；若为目录，则每个资源一个文件",
         load_restrictor: "是否允许读取目录之外的文件",
+    },
+
+    run: CommandText {
+        about: "在前台单独运行 Deploy 的某一部分",
+        long: "",
+        examples: "deploy run cluster",
+    },
+    run_cluster: CommandText {
+        about: "运行内置的 Kubernetes，直到收到停止信号",
+        long: "在本机运行一个小型 Kubernetes 1.34：API 服务器、控制器和调度器同在一个进程中，数据存放在一个目录里。\
+               适合评估、开发和测试 chart，不是生产集群。目前 Pod 只会被调度，不会真正运行：这个版本还没有节点。",
+        examples:
+            "\
+# 启动后，在另一个终端中使用
+deploy run cluster
+export KUBECONFIG=$(deploy cluster kubeconfig --path)
+kubectl get namespaces
+
+# 测试 chart：用完即弃的目录，自动选择空闲端口
+deploy run cluster --api-only --data-dir /tmp/test --listen 127.0.0.1:0 --kubeconfig-out /tmp/test.kubeconfig",
+    },
+    cluster: CommandText {
+        about: "查看或停止内置的 Kubernetes",
+        long: "",
+        examples: "deploy cluster status",
+    },
+    cluster_status: CommandText {
+        about: "查看集群是否在运行，以及地址",
+        long: "",
+        examples: "\
+deploy cluster status
+deploy cluster status -o json",
+    },
+    cluster_kubeconfig: CommandText {
+        about: "输出集群管理员的 kubeconfig",
+        long: "",
+        examples: "\
+deploy cluster kubeconfig > ~/.kube/deploy
+
+# 只要文件路径
+export KUBECONFIG=$(deploy cluster kubeconfig --path)",
+    },
+    cluster_down: CommandText {
+        about: "停止集群，数据保留",
+        long: "",
+        examples: "deploy cluster down",
+    },
+    cluster_words: ClusterWords {
+        api_only: "不带节点：Pod 只调度、不运行；不需要 root",
+        no_controllers: "连控制器和调度器也不启动，只有 API 服务器",
+        listen: "API 服务器的监听地址；端口 0 表示自动选择空闲端口",
+        kubeconfig_out: "把管理员的 kubeconfig 另写一份到此处",
+        kubeconfig_path: "只输出文件路径",
+        columns: ["状态", "版本", "地址", "PID", "KUBECONFIG"],
+        ready: "Kubernetes 已就绪：{address}，用时 {milliseconds} 毫秒。",
+        next: "下一步：kubectl --kubeconfig {path} get namespaces",
+        pods_wait: "Pod 只会被调度，不会运行：这个版本还没有节点。",
+        stopping: "正在停止……",
+        stopped: "已停止。",
+        running: "运行中",
+        owner: "进程 {pid}",
     },
 
     config: CommandText {

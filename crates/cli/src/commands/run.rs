@@ -1,0 +1,21 @@
+//! `deploy run`: one part of Deploy alone, in the foreground.
+
+use clap::{ArgMatches, Command};
+use deploy_model::{Exit, Lang};
+
+use super::{cluster, described};
+use crate::{Context, Outcome, texts};
+
+pub fn command(lang: Lang) -> Command {
+    described(Command::new("run"), &texts::of(lang).run)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(cluster::serve::command(lang))
+}
+
+pub fn run(context: &mut Context, arguments: &ArgMatches) -> Outcome {
+    match arguments.subcommand() {
+        Some(("cluster", arguments)) => cluster::serve::run(context, arguments),
+        _ => Ok(Exit::Usage),
+    }
+}
