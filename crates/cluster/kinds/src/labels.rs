@@ -1,6 +1,7 @@
 //! Labels and label selectors as they stand in objects (`apimachinery/pkg/apis/meta/v1/validation/validation.go`).
 
 use crate::cursor::{Field, Findings};
+use crate::field::go_json;
 use crate::names;
 
 /// Checks a map of labels. Upstream reports at the map, showing the key or the value.
@@ -62,4 +63,37 @@ fn validate_requirement(requirement: &Field<'_>, allow_invalid_values: bool, out
             );
         }
     }
+}
+
+/// A selector that an update may not change.
+pub fn immutable_selector(new: &Field<'_>, old: &Field<'_>, out: &mut Findings) {
+    if !new.same(old) {
+        out.push(new.invalid_shown(shown_selector(new), crate::metadata::IMMUTABLE));
+    }
+}
+
+/// A selector as Go's encoder writes it: in the order of its declaration.
+pub fn shown_selector(selector: &Field<'_>) -> String {
+    if !selector.exists() {
+        return "null".to_owned();
+    }
+    let mut parts = Vec::new();
+    let labels = selector.get("matchLabels");
+    if let Some(value) = labels.value().filter(|_| !labels.is_empty()) {
+        parts.push(format!("\"matchLabels\":{}", go_json(value)));
+    }
+    let expressions: Vec<String> = selector
+        .items("matchExpressions")
+        .map(|expression| {
+            let text = |name: &'static str| go_json(&expression.get(name).str().into());
+            let values = expression.get("values");
+            let values = values.value().filter(|_| !values.is_empty());
+            let values = values.map_or(String::new(), |values| format!(",\"values\":{}", go_json(values)));
+            format!("{{\"key\":{},\"operator\":{}{values}}}", text("key"), text("operator"))
+        })
+        .collect();
+    if !expressions.is_empty() {
+        parts.push(format!("\"matchExpressions\":[{}]", expressions.join(",")));
+    }
+    format!("{{{}}}", parts.join(","))
 }

@@ -8,6 +8,7 @@
 //! [`cursor::Field`], which knows where it is and so makes findings, and changed through [`edit::Edit`]. Tests: one
 //! `cargo test -p deploy-cluster-kinds`; cases recorded from a real API server are in `fixtures/cluster/kinds`.
 
+pub mod apps;
 #[rustfmt::skip]
 pub mod columns;
 pub mod core;
@@ -24,3 +25,4 @@ pub mod resources;
 pub mod rules;
 pub mod selector;
 pub mod table;
+pub mod workload;

@@ -5,10 +5,20 @@ use serde_json::Value;
 use crate::cursor::Field;
 use crate::field::Finding;
 use crate::names::{self, NameRule};
-use crate::{core, metadata, table};
+use crate::{apps, core, metadata, table};
 
 /// Every kind that has rules of its own, one line each.
-static RULES: &[&Rules] = &[&core::config_map::RULES, &core::pod::RULES];
+static RULES: &[&Rules] = &[
+    &core::config_map::RULES,
+    &core::pod::RULES,
+    &core::pod_template::RULES,
+    &core::replication_controller::RULES,
+    &apps::controller_revision::RULES,
+    &apps::daemon_set::RULES,
+    &apps::deployment::RULES,
+    &apps::replica_set::RULES,
+    &apps::stateful_set::RULES,
+];
 
 /// The rules of a kind; [`GENERIC`] where it has none of its own.
 pub fn find(group: &str, version: &str, kind: &str) -> &'static Rules {

@@ -27,6 +27,13 @@ pub fn validate_template(template: &Field<'_>, options: &Options, out: &mut Find
     }
 }
 
+/// Checks only the annotations of a template.
+pub fn validate_annotations(template: &Field<'_>, options: &Options, out: &mut Findings) {
+    let place = template.get("annotations");
+    let annotations = place.with(template.get("metadata").get("annotations").value());
+    annotations::validate(&annotations, &template.get("spec"), options, out);
+}
+
 /// Checks a spec; `meta` is the metadata of the pod, which a template does not have.
 pub fn validate(spec: &Field<'_>, meta: Option<&Field<'_>>, options: &Options, out: &mut Findings) {
     let grace = spec.get("terminationGracePeriodSeconds");

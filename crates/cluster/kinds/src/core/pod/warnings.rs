@@ -280,6 +280,13 @@ fn volume(volume: &Field<'_>, out: &mut Vec<String>) {
     }
 }
 
+/// Warnings about the spec of a claim.
+pub fn claim_spec(spec: &Field<'_>, out: &mut Vec<String>) {
+    for which in ["requests", "limits"] {
+        fraction(&spec.get("resources").get(which).key("storage"), out);
+    }
+}
+
 /// Items of a list that should differ in `name` and do not.
 fn repeated(list: &Field<'_>, name: &'static str, out: &mut Vec<String>) {
     let mut seen = BTreeSet::new();
