@@ -7,6 +7,7 @@
 mod blob;
 mod go;
 mod lower;
+mod openapi;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -42,21 +43,19 @@ pub fn run(args: &[String]) -> Outcome {
     }
     let types = blob::types(&lowered);
     let resources = resources(&kubernetes.join("api/discovery"))?;
-    let openapi = json!({ "schemas": definitions });
-    let bytes = blob::pack(&[
-        resources.to_string().as_bytes(),
-        &types,
-        openapi.to_string().as_bytes(),
-    ])?;
+    let openapi = openapi::sections(&kubernetes.join("api/openapi-spec"), &lowered.enums)?;
+    let mut sections = vec![resources.to_string().into_bytes(), types];
+    sections.extend(openapi.into_iter().map(String::into_bytes));
+    let bytes = blob::pack(&sections)?;
     std::fs::write(repository::root().join(OUTPUT), &bytes).map_err(|e| format!("{OUTPUT}: {e}"))?;
     repository::write(SUM, &format!("{}\n", blob::sha256(&bytes)))?;
     println!(
-        "{OUTPUT}: {} bytes; {} types, {} kinds, {} resources, {} definitions",
+        "{OUTPUT}: {} bytes; {} types, {} kinds, {} resources, {} sections",
         bytes.len(),
         lowered.types.len(),
         lowered.kinds.len(),
         resources["resources"].as_array().map_or(0, Vec::len),
-        openapi["schemas"].as_object().map_or(0, Map::len),
+        sections.len(),
     );
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The format of the blob.
 //!
 //! `DKS1`, then each section as a length (u32, little endian) and that many bytes of raw deflate: the resources (JSON), the
-//! types, the OpenAPI schemas (JSON). The types are numbers and texts: a number is LEB128, a text is a number of bytes and
+//! types, and the OpenAPI documents (see [`super::openapi`]). The types are numbers and texts: a number is LEB128, a text is a number of bytes and
 //! UTF-8. First the texts, which everything else names by place (0 is the empty text), then the types, then the kinds.
 
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use ring::digest;
 use super::lower::{Lowered, Shape};
 
 /// Puts sections together.
-pub fn pack(sections: &[&[u8]]) -> Result<Vec<u8>, String> {
+pub fn pack(sections: &[Vec<u8>]) -> Result<Vec<u8>, String> {
     let mut bytes = b"DKS1".to_vec();
     for section in sections {
         let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
@@ -127,6 +127,12 @@ fn leb128(bytes: &mut Vec<u8>, mut number: usize) {
             return;
         }
     }
+}
+
+/// The sum by which a client knows a document, as upstream writes it.
+pub fn sha512(bytes: &[u8]) -> String {
+    let sum = digest::digest(&digest::SHA512, bytes);
+    sum.as_ref().iter().map(|b| format!("{b:02X}")).collect()
 }
 
 /// A sum in hexadecimal.

@@ -22,6 +22,8 @@ pub struct Package {
     pub types: BTreeMap<String, Declaration>,
     /// Its string constants, for `+default=ref(NAME)`.
     pub constants: HashMap<String, String>,
+    /// The values of its constants by their type, for `+enum`.
+    pub enums: HashMap<String, Vec<String>>,
 }
 
 /// A declared type.

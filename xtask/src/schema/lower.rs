@@ -13,6 +13,8 @@ pub struct Lowered {
     pub types: Vec<Row>,
     /// Kinds: group, version, kind, place of the type.
     pub kinds: Vec<(String, String, String, usize)>,
+    /// Fields whose values are listed: schema, field, values.
+    pub enums: Vec<(String, String, Vec<String>)>,
     /// Where Go's markers and the OpenAPI document disagree: nothing, or a mistake here.
     pub findings: Vec<String>,
 }
@@ -162,6 +164,7 @@ pub fn lower(packages: &Packages, definitions: &Map<String, Value>) -> Result<Lo
         definitions,
         places: HashMap::new(),
         rows: HashMap::new(),
+        owner: String::new(),
         out: Lowered::default(),
     };
     for (path, package) in &packages.by_path {
@@ -201,6 +204,8 @@ struct Lowering<'a> {
     definitions: &'a Map<String, Value>,
     places: HashMap<(String, String), usize>,
     rows: HashMap<Row, usize>,
+    /// The schema of the structure whose fields are read.
+    owner: String,
     out: Lowered,
 }
 
@@ -262,7 +267,9 @@ impl<'a> Lowering<'a> {
                 self.places.insert(key, place);
                 let atomic = marker(&declaration.markers, "structType") == Some("atomic");
                 let mut rows = Vec::new();
+                let outer = std::mem::replace(&mut self.owner, openapi);
                 self.fields(fields, &mut rows)?;
+                self.owner = outer;
                 rows.sort_by(|a, b| a.name.cmp(&b.name));
                 self.out.types[place].shape = Shape::Struct { atomic, fields: rows };
                 self.compare(place);
@@ -311,6 +318,9 @@ impl<'a> Lowering<'a> {
             other => (other, false),
         };
         let place = self.used(target, None, &merge_markers(field))?;
+        if let Some(values) = self.enum_values(target) {
+            self.out.enums.push((self.owner.clone(), name.to_owned(), values));
+        }
         let omit_empty = options.split(',').any(|o| o == "omitempty");
         let omit_zero = options.split(',').any(|o| o == "omitzero");
         let pointers = match target {
@@ -400,6 +410,28 @@ impl<'a> Lowering<'a> {
                 self.used(inner, Some(&go), markers)
             }
             _ => self.named(path, name),
+        }
+    }
+
+    /// The values that a field or its items may have, where their type is marked so.
+    fn enum_values(&self, r#type: &GoType) -> Option<Vec<String>> {
+        match r#type {
+            GoType::Slice(inner) | GoType::Map(_, inner) | GoType::Pointer(inner) => self.enum_values(inner),
+            GoType::Named(path, name) => {
+                let package = self.packages.by_path.get(path)?;
+                let declaration = package.types.get(name)?;
+                match &declaration.body {
+                    Body::Alias(GoType::Builtin(_)) if declaration.markers.iter().any(|m| m == "+enum") => {
+                        let mut values = package.enums.get(name)?.clone();
+                        values.sort();
+                        values.dedup();
+                        Some(values)
+                    }
+                    Body::Alias(inner @ GoType::Named(..)) => self.enum_values(inner),
+                    _ => None,
+                }
+            }
+            GoType::Builtin(_) => None,
         }
     }
 

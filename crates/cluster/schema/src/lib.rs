@@ -14,5 +14,6 @@ pub mod discovery;
 pub mod fields;
 pub mod limits;
 pub mod merge;
+pub mod openapi;
 pub mod registry;
 pub mod types;

@@ -20,12 +20,13 @@ static BLOB: &[u8] = include_bytes!("../../blob/kubernetes.bin");
 
 const RESOURCES: usize = 0;
 const TYPES: usize = 1;
-const OPEN_API: usize = 2;
-
-/// The schemas of OpenAPI v3 without descriptions: `{"schemas": {NAME: SCHEMA}}`.
-pub(crate) fn open_api() -> Value {
-    json(&section(OPEN_API))
-}
+/// Sections of OpenAPI (`xtask/src/schema/openapi.rs`).
+pub(crate) const SCHEMAS_V3: usize = 2;
+pub(crate) const DEFINITIONS_V2: usize = 3;
+pub(crate) const PATHS_V2: usize = 4;
+pub(crate) const OPEN_API_INDEX: usize = 5;
+/// The first of the documents in the order of the index.
+pub(crate) const DOCUMENTS_V3: usize = 6;
 
 /// The groups and resources in the order of discovery.
 pub(super) fn resources() -> (Vec<Group>, Vec<Resource>) {
@@ -139,6 +140,16 @@ fn fill_any(schema: &mut Schema, any: &[(TypeId, bool)]) {
         let shape = schema.get(if *is_atomic { atomic } else { deduced }).clone();
         schema.set(*id, Type { go, ..shape });
     }
+}
+
+/// A section of JSON.
+pub(crate) fn json_section(wanted: usize) -> Value {
+    json(&section(wanted))
+}
+
+/// A section of text.
+pub(crate) fn text_section(wanted: usize) -> String {
+    String::from_utf8(section(wanted)).expect("texts are UTF-8")
 }
 
 fn section(wanted: usize) -> Vec<u8> {

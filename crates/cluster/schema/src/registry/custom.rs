@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{Group, GroupVersionKind, Resource, Subresource};
@@ -35,7 +36,7 @@ pub struct CustomResource {
     /// `scale` is a subresource.
     pub scale: Option<ScalePaths>,
     /// `openAPIV3Schema` as it was written, for OpenAPI.
-    pub open_api: Option<Arc<serde_json::Value>>,
+    pub open_api: Option<Arc<Value>>,
     /// The types, for server-side apply.
     pub schema: Schema,
     /// The type of an object, in `schema`.
@@ -43,7 +44,7 @@ pub struct CustomResource {
     /// The type of a list, in `schema`.
     pub list_type: TypeId,
     /// The definition as it was stored, for whatever else the server needs of it (printer columns, selectable fields).
-    pub definition: Arc<serde_json::Value>,
+    pub definition: Arc<Value>,
 }
 
 /// Where an object of a custom resource keeps what `scale` shows, as the definition says it (`.spec.replicas`).
@@ -71,6 +72,58 @@ const VERBS: &[&str] = &[
 ];
 
 impl CustomResource {
+    /// The served versions of a definition (`CustomResourceDefinition`), with the names that were accepted, or, before any
+    /// were, those that it asks for. What the definition lacks is empty: it was validated before.
+    pub fn of_definition(definition: &Value) -> Vec<Arc<CustomResource>> {
+        let definition = Arc::new(definition.clone());
+        let versions = definition["spec"]["versions"].as_array().into_iter().flatten();
+        let storage = versions.clone().find(|version| version["storage"] == true);
+        let storage = storage.map_or("".into(), |version| text(&version["name"]));
+        versions
+            .filter(|version| version["served"] == true)
+            .map(|version| Arc::new(CustomResource::of_version(&definition, version, &storage)))
+            .collect()
+    }
+
+    fn of_version(definition: &Arc<Value>, version: &Value, storage: &Arc<str>) -> CustomResource {
+        let spec = &definition["spec"];
+        let accepted = &definition["status"]["acceptedNames"];
+        let names = match accepted["plural"].as_str() {
+            None | Some("") => &spec["names"],
+            Some(_) => accepted,
+        };
+        let kind = text(&names["kind"]);
+        let list_kind = match names["listKind"].as_str() {
+            None | Some("") => format!("{kind}List").into(),
+            Some(list_kind) => list_kind.into(),
+        };
+        let subresources = &version["subresources"];
+        let open_api = version["schema"].get("openAPIV3Schema").cloned().map(Arc::new);
+        let (schema, r#type, list_type) = types_of(open_api.as_deref());
+        CustomResource {
+            group: text(&spec["group"]),
+            version: text(&version["name"]),
+            storage_version: Arc::clone(storage),
+            plural: text(&names["plural"]),
+            singular: match names["singular"].as_str() {
+                None | Some("") => kind.to_lowercase().into(),
+                Some(singular) => singular.into(),
+            },
+            kind,
+            list_kind,
+            namespaced: spec["scope"] == "Namespaced",
+            short_names: texts(&names["shortNames"]),
+            categories: texts(&names["categories"]),
+            status: subresources["status"].is_object(),
+            scale: ScalePaths::read(&subresources["scale"]),
+            open_api,
+            schema,
+            r#type,
+            list_type,
+            definition: Arc::clone(definition),
+        }
+    }
+
     /// The resource that it adds.
     pub(super) fn resource(self: &Arc<CustomResource>) -> Resource {
         let texts = |words: &[&str]| words.iter().map(|word| (*word).into()).collect::<Vec<Arc<str>>>();
@@ -115,6 +168,32 @@ impl CustomResource {
             custom: Some(Arc::clone(self)),
         }
     }
+}
+
+impl ScalePaths {
+    fn read(scale: &Value) -> Option<ScalePaths> {
+        scale.as_object()?;
+        Some(ScalePaths {
+            spec_replicas: text(&scale["specReplicasPath"]),
+            status_replicas: text(&scale["statusReplicasPath"]),
+            label_selector: scale["labelSelectorPath"].as_str().map(Arc::from),
+        })
+    }
+}
+
+fn text(value: &Value) -> Arc<str> {
+    value.as_str().unwrap_or_default().into()
+}
+
+fn texts(value: &Value) -> Vec<Arc<str>> {
+    value.as_array().into_iter().flatten().map(text).collect()
+}
+
+/// The types of an object and of a list of them.
+fn types_of(_open_api: Option<&Value>) -> (Schema, TypeId, TypeId) {
+    let mut schema = Schema::default();
+    let deduced = schema.add_deduced();
+    (schema, deduced, deduced)
 }
 
 /// The hash of the stored version of a kind (`apiserver/pkg/endpoints/discovery/storageversionhash.go`): the first eight

@@ -1,6 +1,6 @@
 //! Which resources there are, and the types of their objects: those of Kubernetes from the blob, and custom ones.
 
-mod blob;
+pub(crate) mod blob;
 mod custom;
 
 use std::collections::HashMap;

@@ -3,6 +3,7 @@
 mod decode;
 mod discovery;
 mod golden;
+mod openapi;
 mod registry;
 mod server_side_apply;
 mod smd_schema;
