@@ -148,6 +148,8 @@ pub struct PatchStrategy {
     pub merge: bool,
     /// Only the fields that the patch names are kept.
     pub retain_keys: bool,
+    /// An object is replaced, not merged. (Lists are replaced anyway.)
+    pub replace: bool,
     /// The field that names an item of a merged list.
     pub merge_key: Option<Arc<str>>,
 }
