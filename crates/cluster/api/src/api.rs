@@ -5,25 +5,41 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use deploy_cluster_schema::registry::Registry;
 use deploy_cluster_storage::Store;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
+use crate::admission::{self, Chain};
 use crate::answer::Printer;
-use crate::gates::Admission;
+use crate::authorization::rbac::{self, Rbac};
+use crate::authorization::{Attributes, Authorizer as _, Decision, forbidden};
+use crate::bootstrap::{Place, bootstrap};
+use crate::discovery::Documents;
+use crate::followers::{Follow, Followers, News};
 use crate::identity::UserInfo;
+use crate::identity::accounts::Tokens;
+use crate::identity::authenticator::Authenticator;
+use crate::identity::impersonation::{Refused, impersonate};
+use crate::identity::jwt::SigningKey;
 use crate::info::RequestInfo;
 use crate::negotiate::Output;
-use crate::options::Query;
+use crate::options::{Query, check_timeout};
 use crate::request::{Body, Request, Response};
 use crate::scope::Scope;
 use crate::status::StatusError;
+use crate::verbs::parsed;
+use crate::world::Stored;
 use crate::{compress, encode, identifiers, paths, verbs};
+
+/// Who issues the tokens of service accounts.
+pub const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 
 /// The API server without its sockets; clones share it.
 #[derive(Clone)]
@@ -35,26 +51,76 @@ pub struct Api {
 pub(crate) struct Inner {
     pub store: Store,
     pub registry: ArcSwap<Registry>,
-    pub admission: Admission,
+    pub rbac: Arc<Rbac>,
+    pub authenticator: Authenticator,
+    pub admission: Chain,
+    pub documents: Documents,
+    pub followers: Followers,
     /// Ends watches.
     pub shutdown: CancellationToken,
     /// What every cluster has is there.
     pub ready: AtomicBool,
+    /// What runs beside requests.
+    pub tasks: TaskTracker,
+}
+
+/// What an API is made of.
+pub struct Setup {
+    /// Holds the objects.
+    pub store: Store,
+    /// Signs tokens of service accounts.
+    pub signing_key: SigningKey,
+    /// What the objects of the cluster say about it.
+    pub place: Place,
+    /// How long the first pod of a namespace waits for its service account; zero where no controllers run.
+    pub default_account_patience: Duration,
 }
 
 impl Api {
-    /// An API over a store. It is ready at once.
-    pub fn new(store: Store) -> Api {
-        let inner = Inner {
+    /// An API over a store: what every cluster has is there when this returns. Must be called in a Tokio runtime.
+    ///
+    /// # Errors
+    /// What the first objects met.
+    pub async fn start(setup: Setup) -> Result<Api, StatusError> {
+        let Setup {
             store,
-            registry: ArcSwap::new(Registry::builtin()),
-            admission: Admission,
-            shutdown: CancellationToken::new(),
-            ready: AtomicBool::new(true),
+            signing_key,
+            place,
+            default_account_patience,
+        } = setup;
+        let world = Stored::new(&store);
+        let rbac = Arc::new(Rbac::default());
+        let tasks = TaskTracker::new();
+        let mut followers = Followers::default();
+        let index = rbac.clone();
+        let follow: Follow = Arc::new(move |resource, news| match news {
+            News::Is(entry) => index.put(resource, &parsed(entry)),
+            News::Gone(entry) => index.delete(resource, &entry.key.namespace, &entry.key.name),
+        });
+        followers.start(&store, &tasks, &rbac::RESOURCES, &follow);
+        let tokens = Tokens::new(signing_key, ISSUER, world.clone());
+        let options = admission::Options {
+            default_account_patience,
+            ..admission::Options::default()
         };
-        Api {
+        let inner = Inner {
+            registry: ArcSwap::new(Registry::builtin()),
+            authenticator: Authenticator::new(Arc::new(tokens)),
+            admission: Chain::new(world, rbac.clone(), options),
+            rbac,
+            documents: Documents::default(),
+            followers,
+            shutdown: CancellationToken::new(),
+            ready: AtomicBool::new(false),
+            tasks,
+            store,
+        };
+        let api = Api {
             inner: Arc::new(inner),
-        }
+        };
+        bootstrap(&api, &place).await?;
+        api.inner.ready.store(true, Ordering::Release);
+        Ok(api)
     }
 
     /// The store under it.
@@ -72,13 +138,23 @@ impl Api {
         self.inner.shutdown.cancel();
     }
 
+    /// Closes the store and waits for what runs beside requests.
+    pub async fn close(&self) {
+        self.end_watches();
+        self.inner.store.close().await;
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+    }
+
     /// Who sends a request, from the user of his certificate and the `Authorization` header.
     pub(crate) fn authenticate(
         &self,
         certificate: Option<&UserInfo>,
-        _authorization: &str,
+        authorization: &str,
     ) -> Result<UserInfo, StatusError> {
-        Ok(certificate.cloned().unwrap_or_else(UserInfo::anonymous))
+        self.inner
+            .authenticator
+            .authenticate(certificate, authorization, identifiers::now_seconds())
     }
 
     /// Answers a request whose sender is known. A handler that panics answers 500.
@@ -106,29 +182,55 @@ impl Inner {
         let query = Query::parse(&request.query);
         let info = RequestInfo::parse(&request.method, &request.path, &query)
             .map_err(|why| StatusError::internal(&format!("failed to create RequestInfo: {why}")))?;
-        let user = self.impersonate(request)?;
-        self.authorize(&user, &info)?;
+        check_timeout(&query)?;
+        let acting = match self.impersonated(request) {
+            Ok(user) => user,
+            Err(Refused::Forbidden(error)) => return Err(*error),
+            Err(Refused::Senseless(why)) => return Ok(text(500, why)),
+        };
+        let user = acting.as_ref().unwrap_or(&request.user);
+        let attributes = attributes(user, &info);
+        if let Decision::NoOpinion(reason) = self.rbac.authorize(&attributes) {
+            return Err(forbidden(&attributes, &reason));
+        }
         if !info.resource_request {
             return paths::answer(self, request, &info, &query);
         }
         let registry = self.registry.load_full();
         let Some(scope) = Scope::resolve(&registry, &info) else {
-            let served = registry.of_version(&info.group, &info.version).next().is_some();
-            return if served {
+            let known = registry.groups().iter().any(|group| *group.name == *info.group);
+            return if known {
                 Err(StatusError::no_such_resource())
             } else {
                 Ok(page_not_found())
             };
         };
-        verbs::dispatch(self, request, &info, &query, scope, &user, warnings).await
+        verbs::dispatch(self, request, &info, &query, scope, user, warnings).await
     }
 
-    fn impersonate(&self, request: &Request) -> Result<UserInfo, StatusError> {
-        Ok(request.user.clone())
+    fn impersonated(&self, request: &Request) -> Result<Option<UserInfo>, Refused> {
+        let uri = if request.query.is_empty() {
+            request.path.clone()
+        } else {
+            format!("{}?{}", request.path, request.query)
+        };
+        impersonate(&request.user, &request.headers, &uri, &*self.rbac)
     }
+}
 
-    fn authorize(&self, _user: &UserInfo, _info: &RequestInfo) -> Result<(), StatusError> {
-        Ok(())
+/// What somebody wants to do.
+fn attributes<'a>(user: &'a UserInfo, info: &'a RequestInfo) -> Attributes<'a> {
+    Attributes {
+        user: Some(user),
+        verb: &info.verb,
+        group: &info.group,
+        version: &info.version,
+        resource: &info.resource,
+        subresource: &info.subresource,
+        namespace: &info.namespace,
+        name: &info.name,
+        resource_request: info.resource_request,
+        path: &info.path,
     }
 }
 

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use deploy_cluster_schema::registry::GroupVersionKind;
 use deploy_cluster_storage::{Event, EventKind, ReadError, Watch, WatchError};
 use serde_json::{Value, json};
 
@@ -92,6 +93,17 @@ impl Client {
             user: Arc::new(user),
             manager: manager.into(),
         }
+    }
+
+    /// The resource whose objects say that they are this.
+    pub fn resource_of(&self, api_version: &str, kind: &str) -> Option<ResourceId> {
+        let registry = self.api.registry();
+        let resource = registry.kind(&GroupVersionKind::parse(api_version, kind)?)?;
+        Some(ResourceId::of(
+            &resource.group,
+            &resource.version,
+            &resource.plural,
+        ))
     }
 
     /// An object as it is now; its resourceVersion is inside. None also where the resource is not served.

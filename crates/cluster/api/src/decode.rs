@@ -170,8 +170,19 @@ pub(crate) fn options(
             Node::from(yaml)
         }
     };
-    let Some((schema, id)) = registry.types(kind) else {
-        return Err(failed(format!("no kind \"{}\" is registered", kind.kind)));
+    let (api_version, found) = decode::type_meta(&node).map_err(failed)?;
+    let found = found_kind(kind, &api_version, &found).map_err(failed)?;
+    let known = if found.kind == kind.kind {
+        registry.types(kind)
+    } else {
+        None
+    };
+    let Some((schema, id)) = known else {
+        let version = found.api_version();
+        return Err(failed(format!(
+            "no kind \"{}\" is registered for version \"{version}\" in scheme \"pkg/runtime/scheme.go:110\"",
+            found.kind
+        )));
     };
     Ok(decode::typed(schema, id, node).map_err(failed)?.value)
 }

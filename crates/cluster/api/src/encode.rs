@@ -149,7 +149,9 @@ impl ListMeta {
     /// As an object.
     pub fn to_value(&self) -> Value {
         let mut meta = Map::new();
-        meta.insert("resourceVersion".into(), self.resource_version.as_str().into());
+        if !self.resource_version.is_empty() {
+            meta.insert("resourceVersion".into(), self.resource_version.as_str().into());
+        }
         if !self.continue_token.is_empty() {
             meta.insert("continue".into(), self.continue_token.as_str().into());
         }

@@ -1,27 +1,14 @@
-//! What stands between a decoded object and the store, each part owned by its module: authorization, admission,
-//! allocators.
+//! The last step before the store: addresses and ports of Services, and the write itself.
 
+use std::sync::Arc;
+
+use deploy_cluster_storage::{Entry, Write, WriteError};
 use serde_json::Value;
 
-use crate::admission::AdmissionRequest;
 use crate::api::Inner;
 use crate::scope::Scope;
 use crate::status::StatusError;
 use crate::verbs::Call;
-
-/// Admission, first the part that changes objects, then the part that judges them.
-#[derive(Default)]
-pub(crate) struct Admission;
-
-impl Admission {
-    pub async fn admit(&self, _request: &mut AdmissionRequest<'_>) -> Result<(), StatusError> {
-        Ok(())
-    }
-
-    pub async fn validate(&self, _request: &mut AdmissionRequest<'_>) -> Result<(), StatusError> {
-        Ok(())
-    }
-}
 
 /// Addresses and ports that a write has taken; they are given back unless the write is kept.
 pub(crate) struct Reservation;
@@ -32,6 +19,13 @@ impl Reservation {
 }
 
 impl Inner {
+    /// Writes, and waits until the parts of the server that follow the resource have seen it.
+    pub async fn write(&self, write: Write) -> Result<Arc<Entry>, WriteError> {
+        let entry = self.store.write(write).await?;
+        self.followers.seen(&entry.key.resource, entry.revision).await;
+        Ok(entry)
+    }
+
     /// Takes the addresses and ports that an object needs.
     pub fn reserve(
         &self,

@@ -58,3 +58,7 @@ pub const WARNING_BYTES: usize = 4096;
 
 /// The pause after a connection that could not be accepted, so that a lack of file handles does not become a busy loop.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// The first pod of a namespace waits so long for the service account `default`, which a controller makes; upstream
+/// tries ten times, every 100 to 200 ms.
+pub const DEFAULT_ACCOUNT_PATIENCE: Duration = Duration::from_millis(1500);

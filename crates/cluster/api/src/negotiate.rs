@@ -167,6 +167,16 @@ fn media_type(content_type: &str) -> String {
         .to_ascii_lowercase()
 }
 
+/// The first answer that `known` gives to a choice of an `Accept` header: media type and parameters.
+pub fn first_known<T>(accept: &str, known: impl Fn(&str, &[(String, String)]) -> Option<T>) -> Option<T> {
+    clauses(accept).into_iter().find_map(|clause| {
+        known(
+            &format!("{}/{}", clause.r#type, clause.subtype),
+            &clause.parameters,
+        )
+    })
+}
+
 /// One choice of an `Accept` header.
 struct Clause {
     r#type: String,

@@ -78,6 +78,46 @@ fn parse_int(text: &str) -> Result<i64, String> {
         .map_err(|_| format!("strconv.ParseInt: parsing {}: value out of range", go_quote(text)))
 }
 
+/// `timeout=34s`, which every request may carry, must be a duration (`endpoints/filters/request_deadline.go`).
+pub fn check_timeout(query: &Query) -> Result<(), StatusError> {
+    let Some(text) = query.first("timeout").filter(|text| !text.is_empty()) else {
+        return Ok(());
+    };
+    let shown = go_quote(text);
+    let refuse = |why: String| {
+        Err(StatusError::bad_request(format!(
+            "invalid timeout specified in the request URL - time: {why}"
+        )))
+    };
+    let mut rest = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if rest == "0" {
+        return Ok(());
+    }
+    if rest.is_empty() {
+        return refuse(format!("invalid duration {shown}"));
+    }
+    while !rest.is_empty() {
+        let number = rest.len()
+            - rest
+                .trim_start_matches(|c: char| c.is_ascii_digit() || c == '.')
+                .len();
+        if number == 0 || !rest[..number].contains(|c: char| c.is_ascii_digit()) {
+            return refuse(format!("invalid duration {shown}"));
+        }
+        rest = &rest[number..];
+        let end = rest
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(rest.len());
+        match &rest[..end] {
+            "" => return refuse(format!("missing unit in duration {shown}")),
+            "ns" | "us" | "µs" | "μs" | "ms" | "s" | "m" | "h" => {}
+            unit => return refuse(format!("unknown unit {} in duration {shown}", go_quote(unit))),
+        }
+        rest = &rest[end..];
+    }
+    Ok(())
+}
+
 /// A revision in a query, 0 for none. `field` is how the message names it.
 pub fn parse_revision(text: &str) -> Result<u64, StatusError> {
     if text.is_empty() {

@@ -2,14 +2,15 @@
 
 use std::sync::atomic::Ordering;
 
+use deploy_cluster_schema::registry::Registry;
 use serde_json::{Value, json};
 
 use crate::api::{Inner, page_not_found, text};
-use crate::encode;
 use crate::info::RequestInfo;
 use crate::options::Query;
 use crate::request::{Body, Request, Response};
 use crate::status::StatusError;
+use crate::{discovery, encode};
 
 /// The Kubernetes whose API this is.
 pub const KUBERNETES: &str = "v1.34.2";
@@ -17,12 +18,18 @@ pub const KUBERNETES: &str = "v1.34.2";
 /// Answers a path.
 pub(crate) fn answer(
     api: &Inner,
-    _request: &Request,
+    request: &Request,
     info: &RequestInfo,
     query: &Query,
 ) -> Result<Response, StatusError> {
     let path = info.path.trim_end_matches('/');
+    let registry = api.registry.load_full();
+    if let Some(answered) = discovery::answer(&api.documents, &registry, request, path, query) {
+        return answered;
+    }
     match path {
+        "" => Ok(json_text(&root(&registry))),
+        "/version" if !matches!(info.verb.as_str(), "get" | "head") => Err(StatusError::no_such_method()),
         "/healthz" | "/livez" | "/readyz" => Ok(health(api, path, query)),
         "/version" => Ok(json_text(&version())),
         _ => match path
@@ -41,6 +48,35 @@ fn json_text(value: &Value) -> Response {
         headers: vec![("content-type", "application/json".to_owned())],
         body: Body::Whole(encode::indented(&encode::plain(value))),
     }
+}
+
+/// All paths, for people.
+fn root(registry: &Registry) -> Value {
+    let mut paths: Vec<String> = [
+        "/api", "/api/v1", "/apis", "/healthz", "/livez", "/readyz", "/version",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    paths.extend(
+        [
+            "/openapi/v2",
+            "/openapi/v3",
+            "/.well-known/openid-configuration",
+            "/openid/v1/jwks",
+        ]
+        .map(str::to_owned),
+    );
+    for group in registry.groups().iter().filter(|group| !group.name.is_empty()) {
+        paths.push(format!("/apis/{}", group.name));
+        paths.extend(
+            group
+                .versions
+                .iter()
+                .map(|version| format!("/apis/{}/{version}", group.name)),
+        );
+    }
+    paths.sort_unstable();
+    json!({ "paths": paths })
 }
 
 fn version() -> Value {

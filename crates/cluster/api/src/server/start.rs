@@ -13,9 +13,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connection::{Shared, serve};
-use crate::api::Api;
+use crate::api::{Api, Setup};
+use crate::bootstrap::{Place, SERVICE_ADDRESS};
 use crate::identity::authority::{Authority, server_names};
 use crate::identity::files::IdentityError;
+use crate::identity::jwt::SigningKey;
 use crate::identity::{MASTERS, kubeconfig};
 use crate::{identifiers, limits};
 
@@ -77,15 +79,28 @@ impl Server {
         let opened = tokio::task::spawn_blocking(move || -> Result<_, StartError> {
             let store = Store::open(&deploy_cluster_storage::Options::new(&dir))?;
             let authority = Arc::new(Authority::open(&dir, identifiers::now_seconds())?);
-            Ok((store, authority))
+            let signing_key = SigningKey::open(&dir.join("service-accounts.key"))?;
+            Ok((store, authority, signing_key))
         });
-        let (store, authority) = opened
+        let (store, authority, signing_key) = opened
             .await
             .map_err(|error| StartError::Bootstrap(error.to_string()))??;
-        let names = server_names([10, 96, 0, 1].into(), &[address.ip()]);
+        let names = server_names(SERVICE_ADDRESS.into(), &[address.ip()]);
         let config = authority.server_config(names, Arc::new(identifiers::now_seconds))?;
         let tasks = TaskTracker::new();
-        let api = Api::new(store);
+        let place = Place {
+            listen: address,
+            authority: authority.certificate_pem().to_owned(),
+        };
+        let setup = Setup {
+            store,
+            signing_key,
+            place,
+            default_account_patience: limits::DEFAULT_ACCOUNT_PATIENCE,
+        };
+        let api = Api::start(setup)
+            .await
+            .map_err(|error| StartError::Bootstrap(error.message))?;
         let server = Server {
             api,
             address,
@@ -134,9 +149,9 @@ impl Server {
     pub async fn shutdown(self) {
         self.stop.cancel();
         self.api.end_watches();
-        self.api.store().close().await;
         self.tasks.close();
         let _ = timeout(limits::SHUTDOWN, self.tasks.wait()).await;
+        self.api.close().await;
     }
 }
 

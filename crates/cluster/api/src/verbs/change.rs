@@ -170,7 +170,7 @@ async fn replace(
         expected: Expected::Revision(live.revision),
         change: StoreChange::Put(encode::object(&new)),
     };
-    match call.api.store.write(write).await {
+    match call.api.write(write).await {
         Ok(entry) => Ok(Attempt::Done(Changed {
             object: Object::Stored(entry),
             created: false,
@@ -274,7 +274,7 @@ async fn finish(call: &mut Call<'_>, new: Value, live: Arc<Entry>) -> Result<Att
             expected: Expected::Revision(live.revision),
             change: StoreChange::Delete(encode::object(&parsed(&live))),
         };
-        match call.api.store.write(write).await {
+        match call.api.write(write).await {
             Ok(_) => call.api.released(&call.scope, &parsed(&live)),
             Err(WriteError::Conflict { .. }) => return Ok(Attempt::Lost),
             Err(error) => return Err(storage_failed(&error)),

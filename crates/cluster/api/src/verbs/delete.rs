@@ -224,7 +224,7 @@ async fn put(call: &Call<'_>, live: &Arc<Entry>, new: Value) -> Result<Option<Ob
         expected: Expected::Revision(live.revision),
         change: Change::Put(encode::object(&new)),
     };
-    match call.api.store.write(write).await {
+    match call.api.write(write).await {
         Ok(entry) => Ok(Some(Object::Stored(entry))),
         Err(WriteError::Conflict { .. }) => Ok(None),
         Err(error) => Err(storage_failed(&error)),
@@ -241,7 +241,7 @@ async fn erase(call: &Call<'_>, live: &Arc<Entry>) -> Result<Option<Deleted>, St
         expected: Expected::Revision(live.revision),
         change: Change::Delete(encode::object(&last)),
     };
-    match call.api.store.write(write).await {
+    match call.api.write(write).await {
         Ok(entry) => {
             call.api.released(&call.scope, &last);
             Ok(Some(Deleted::Gone(Object::Stored(entry))))

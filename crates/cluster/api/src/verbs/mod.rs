@@ -32,6 +32,7 @@ use deploy_cluster_storage::Entry;
 use serde_json::Value;
 
 use crate::api::Inner;
+use crate::authorization::{Attributes, Authorizer as _, Decision, forbidden};
 use crate::encode::ListMeta;
 use crate::identity::UserInfo;
 use crate::options::WriteOptions;
@@ -64,7 +65,23 @@ impl Call<'_> {
 
     /// Whether he who updates may create, where there is nothing to update.
     pub fn authorize_create(&self) -> Result<(), StatusError> {
-        Ok(())
+        let scope = &self.scope;
+        let wanted = Attributes {
+            user: Some(self.user),
+            verb: "create",
+            group: &scope.resource.group,
+            version: &scope.resource.version,
+            resource: &scope.resource.plural,
+            subresource: scope.subresource_name(),
+            namespace: &scope.namespace,
+            name: &scope.name,
+            resource_request: true,
+            path: "",
+        };
+        match self.api.rbac.authorize(&wanted) {
+            Decision::Allow(_) => Ok(()),
+            Decision::NoOpinion(reason) => Err(forbidden(&wanted, &reason)),
+        }
     }
 }
 

@@ -108,7 +108,7 @@ async fn change_pod(
             expected: Expected::Revision(live.revision),
             change: StoreChange::Put(encode::object(&pod)),
         };
-        match call.api.store.write(write).await {
+        match call.api.write(write).await {
             Ok(entry) => return Ok(entry),
             Err(WriteError::Conflict { .. }) => {}
             Err(error) => return Err(storage_failed(&error)),
@@ -256,7 +256,7 @@ async fn ask_budget(call: &Call<'_>, pod: &Value) -> Result<(), StatusError> {
             expected: Expected::Revision(entry.revision),
             change: StoreChange::Put(encode::object(&changed)),
         };
-        match store.write(write).await {
+        match call.api.write(write).await {
             Ok(_) => return Ok(()),
             Err(WriteError::Conflict { .. }) => {}
             Err(error) => return Err(storage_failed(&error)),

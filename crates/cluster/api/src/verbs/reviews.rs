@@ -3,8 +3,10 @@
 use serde_json::Value;
 
 use super::{Call, Outcome};
+use crate::authorization::reviews;
 use crate::scope::Scope;
 use crate::status::StatusError;
+use crate::{identifiers, identity};
 
 /// Whether the resource only answers questions.
 pub(crate) fn is_review(scope: &Scope) -> bool {
@@ -14,14 +16,29 @@ pub(crate) fn is_review(scope: &Scope) -> bool {
     )
 }
 
-/// Answers a review.
-pub(crate) fn review(_call: &mut Call<'_>, _review: Value) -> Result<Outcome, StatusError> {
-    Err(StatusError::internal("reviews are not wired yet"))
+/// Answers a review. The dry run of a question is the question.
+pub(crate) fn review(call: &mut Call<'_>, review: Value) -> Result<Outcome, StatusError> {
+    let (api, user, now) = (call.api, call.user, identifiers::now_seconds());
+    let object = match &*call.scope.resource.plural {
+        "tokenreviews" => identity::reviews::token_review(&api.authenticator, review, now)?,
+        "selfsubjectreviews" => identity::reviews::self_subject_review(user, now),
+        "subjectaccessreviews" => reviews::subject_access_review(&*api.rbac, review)?,
+        "localsubjectaccessreviews" => {
+            reviews::local_subject_access_review(&*api.rbac, review, &call.scope.namespace)?
+        }
+        "selfsubjectaccessreviews" => reviews::self_subject_access_review(&*api.rbac, user, review)?,
+        "selfsubjectrulesreviews" => reviews::self_subject_rules_review(&api.rbac, user, &review)?,
+        _ => return Err(StatusError::no_such_method()),
+    };
+    Ok(Outcome::Other { status: 201, object })
 }
 
 /// Grants a token for the service account of the scope.
-pub(crate) fn token(_call: &mut Call<'_>, _request: Value) -> Result<Outcome, StatusError> {
-    Err(StatusError::internal("tokens are not wired yet"))
+pub(crate) fn token(call: &mut Call<'_>, request: Value) -> Result<Outcome, StatusError> {
+    let (scope, tokens) = (&call.scope, call.api.authenticator.tokens());
+    let now = identifiers::now_seconds();
+    let object = identity::reviews::token_request(tokens, &scope.namespace, &scope.name, request, now)?;
+    Ok(Outcome::Other { status: 201, object })
 }
 
 /// What is asked of pods that nobody runs.

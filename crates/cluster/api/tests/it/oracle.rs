@@ -94,4 +94,4 @@ macro_rules! areas {
     };
 }
 
-areas! { fields invalid kinds patch verbs }
+areas! { admission apply crd discovery fields invalid kinds lists patch rbac tokens verbs watch }

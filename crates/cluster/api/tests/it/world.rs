@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use deploy_cluster_api::api::Api;
+use deploy_cluster_api::api::{Api, Setup};
+use deploy_cluster_api::bootstrap::Place;
+use deploy_cluster_api::identity::jwt::SigningKey;
 use deploy_cluster_storage::{Options, Store};
 
 /// A cluster that lives as long as this.
@@ -17,11 +20,17 @@ impl World {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("deploy-api-{}-{number}", std::process::id()));
-        let store = Store::open(&Options::new(&folder)).expect("the folder is new");
-        World {
-            api: Api::new(store),
-            folder,
-        }
+        let setup = Setup {
+            store: Store::open(&Options::new(&folder)).expect("the folder is new"),
+            signing_key: SigningKey::open(&folder.join("service-accounts.key")).expect("the folder is new"),
+            place: Place {
+                listen: ([127, 0, 0, 1], 6443).into(),
+                authority: "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n".to_owned(),
+            },
+            default_account_patience: Duration::ZERO,
+        };
+        let api = Api::start(setup).await.expect("a new cluster can be set up");
+        World { api, folder }
     }
 }
 
