@@ -1,13 +1,16 @@
 //! The table of controllers.
 
 use crate::controller::Controller;
-use crate::{deployment, endpoints, replica_set, scheduler};
+use crate::{deployment, endpoints, pod_gc, replica_set, scheduler, service_account};
 
 /// Every controller that a cluster runs.
 pub static ALL: &[Controller] = &[
     deployment::CONTROLLER,
     endpoints::legacy::CONTROLLER,
     endpoints::slices::CONTROLLER,
+    pod_gc::CONTROLLER,
     replica_set::CONTROLLER,
     scheduler::CONTROLLER,
+    service_account::ACCOUNTS,
+    service_account::ROOT_CA,
 ];
