@@ -9,12 +9,14 @@
 //! `cargo test -p deploy-cluster-kinds`; cases recorded from a real API server are in `fixtures/cluster/kinds`.
 
 pub mod apps;
+pub mod batch;
 #[rustfmt::skip]
 pub mod columns;
 pub mod core;
 pub mod cursor;
 pub mod edit;
 pub mod field;
+pub mod internal;
 pub mod ip;
 pub mod labels;
 mod limits;
@@ -25,4 +27,5 @@ pub mod resources;
 pub mod rules;
 pub mod selector;
 pub mod table;
+mod unified_diff;
 pub mod workload;

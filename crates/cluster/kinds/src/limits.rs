@@ -38,3 +38,17 @@ pub const DNS_SEARCHES_MAX: usize = 32;
 pub const DNS_SEARCH_CHARS_MAX: usize = 2048;
 /// Longest `hostnameOverride`: the kernel's limit.
 pub const HOSTNAME_OVERRIDE_MAX: usize = 64;
+/// How far ahead the next time of a schedule is looked for, in years: 29 February comes within it (`cron/v3 spec.go`).
+pub const SCHEDULE_YEARS_MAX: i16 = 5;
+/// Pods at once of a Job whose pods have indexes (`maxParallelismForIndexedJob`).
+pub const JOB_PARALLELISM_MAX: i64 = 100_000;
+/// Failed indexes that a Job may wait for (`maxFailedIndexesForIndexedJob`).
+pub const FAILED_INDEXES_MAX: i64 = 100_000;
+/// Completions above which the status of a Job gets long (`completionsSoftLimit`).
+pub const JOB_COMPLETIONS_SOFT_MAX: i64 = 100_000;
+/// What such a Job may run at once, and how many may fail (`parallelismLimitForHighCompletions`).
+pub const JOB_HIGH_COMPLETIONS_MAX: i64 = 10_000;
+/// Rules of a Job's failure or success policy, and conditions of a rule.
+pub const POLICY_RULES_MAX: usize = 20;
+/// Longest list of indexes of a success policy, in bytes.
+pub const SUCCEEDED_INDEXES_MAX: usize = 64 * 1024;

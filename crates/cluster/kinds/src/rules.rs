@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::cursor::Field;
 use crate::field::Finding;
 use crate::names::{self, NameRule};
-use crate::{apps, core, metadata, table};
+use crate::{apps, batch, core, metadata, table};
 
 /// Every kind that has rules of its own, one line each.
 static RULES: &[&Rules] = &[
@@ -18,6 +18,8 @@ static RULES: &[&Rules] = &[
     &apps::deployment::RULES,
     &apps::replica_set::RULES,
     &apps::stateful_set::RULES,
+    &batch::cron_job::RULES,
+    &batch::job::RULES,
 ];
 
 /// The rules of a kind; [`GENERIC`] where it has none of its own.

@@ -3,12 +3,16 @@
 
 use serde_json::Value;
 
+use crate::internal::pretty;
+use crate::unified_diff::unified_diff;
+
 /// The difference between two specs.
-pub fn of_specs(_old: &Value, _new: &Value) -> String {
-    String::new()
+pub fn of_specs(old: &Value, new: &Value) -> String {
+    unified_diff(&pretty("PodSpec", old), &pretty("PodSpec", new))
 }
 
 /// The difference between two ephemeral containers.
-pub fn of_ephemeral_containers(_old: Option<&Value>, _new: Option<&Value>) -> String {
-    String::new()
+pub fn of_ephemeral_containers(old: Option<&Value>, new: Option<&Value>) -> String {
+    let text = |value: Option<&Value>| pretty("EphemeralContainer", value.unwrap_or(&Value::Null));
+    unified_diff(&text(old), &text(new))
 }
