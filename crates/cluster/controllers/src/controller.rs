@@ -30,7 +30,7 @@ impl Key {
 }
 
 /// One controller: a row of `controllers::ALL`.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Controller {
     /// `deployment-controller`: it acts as `system:serviceaccount:kube-system:<name>`.
     pub name: &'static str,
@@ -55,7 +55,7 @@ pub struct Look<'a> {
 }
 
 /// A resource whose changes wake a controller.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Watch {
     /// Which resource.
     pub kind: Kind,
@@ -85,7 +85,7 @@ pub fn owner_of_kind(change: &Change<'_>, kind: &Kind) -> Vec<Key> {
         .flatten()
         .filter_map(|object| {
             let owner = object::controller(object)?;
-            (owner["kind"] == kind.kind).then(|| Key {
+            (owner["kind"] == *kind.kind).then(|| Key {
                 namespace: object::namespace(object).into(),
                 name: owner["name"].as_str().unwrap_or_default().into(),
             })

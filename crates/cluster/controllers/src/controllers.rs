@@ -1,13 +1,14 @@
 //! The table of controllers.
 
 use crate::controller::Controller;
-use crate::{deployment, endpoints, pod_gc, replica_set, scheduler, service_account};
+use crate::{deployment, endpoints, namespace, pod_gc, replica_set, scheduler, service_account};
 
 /// Every controller that a cluster runs.
 pub static ALL: &[Controller] = &[
     deployment::CONTROLLER,
     endpoints::legacy::CONTROLLER,
     endpoints::slices::CONTROLLER,
+    namespace::CONTROLLER,
     pod_gc::CONTROLLER,
     replica_set::CONTROLLER,
     scheduler::CONTROLLER,

@@ -76,6 +76,13 @@ pub enum Effect {
         /// Who is told of it, if anybody.
         tell: Option<Tell>,
     },
+    /// Asks for the end of all objects of a resource in a namespace.
+    DeleteAll {
+        /// Of which resource.
+        kind: Kind,
+        /// Where.
+        namespace: String,
+    },
     /// Tells people. Equal events are counted, not repeated.
     Event {
         /// What it is about.

@@ -1,16 +1,18 @@
 //! The resources that controllers read and write.
 
-/// A resource in the version that controllers speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+use std::borrow::Cow;
+
+/// A resource in the version that controllers speak: one of those below, or any that the server has.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Kind {
     /// API group, empty for core.
-    pub group: &'static str,
+    pub group: Cow<'static, str>,
     /// API version.
-    pub version: &'static str,
+    pub version: Cow<'static, str>,
     /// `pods`
-    pub plural: &'static str,
+    pub plural: Cow<'static, str>,
     /// `Pod`
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// Its objects live in namespaces.
     pub namespaced: bool,
 }
@@ -19,7 +21,7 @@ impl Kind {
     /// What stands in `apiVersion`.
     pub fn api_version(&self) -> String {
         if self.group.is_empty() {
-            self.version.to_owned()
+            self.version.to_string()
         } else {
             format!("{}/{}", self.group, self.version)
         }
@@ -30,8 +32,13 @@ macro_rules! kinds {
     ($($name:ident = $group:literal $version:literal $plural:literal $kind:literal $namespaced:literal;)+) => {
         $(
             #[doc = concat!("`", $kind, "`")]
-            pub const $name: Kind =
-                Kind { group: $group, version: $version, plural: $plural, kind: $kind, namespaced: $namespaced };
+            pub const $name: Kind = Kind {
+                group: Cow::Borrowed($group),
+                version: Cow::Borrowed($version),
+                plural: Cow::Borrowed($plural),
+                kind: Cow::Borrowed($kind),
+                namespaced: $namespaced,
+            };
         )+
 
         /// All of them.
@@ -40,6 +47,7 @@ macro_rules! kinds {
 }
 
 kinds! {
+    CUSTOM_RESOURCE_DEFINITION = "apiextensions.k8s.io" "v1" "customresourcedefinitions" "CustomResourceDefinition" false;
     CONFIG_MAP = "" "v1" "configmaps" "ConfigMap" true;
     ENDPOINTS = "" "v1" "endpoints" "Endpoints" true;
     EVENT = "" "v1" "events" "Event" true;

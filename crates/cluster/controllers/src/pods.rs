@@ -63,8 +63,8 @@ pub fn claim(
 fn kind_of(candidate: &Value) -> Kind {
     crate::kind::ALL
         .iter()
-        .copied()
-        .find(|kind| candidate["kind"] == kind.kind)
+        .find(|kind| candidate["kind"] == *kind.kind)
+        .cloned()
         .unwrap_or(POD)
 }
 

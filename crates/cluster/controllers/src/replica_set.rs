@@ -234,7 +234,7 @@ mod tests {
         let created = outcome
             .effects
             .iter()
-            .filter(|e| matches!(e, Effect::Create { kind: POD, .. }));
+            .filter(|e| matches!(e, Effect::Create { kind, .. } if *kind == POD));
         assert_eq!(created.count(), 2);
     }
 

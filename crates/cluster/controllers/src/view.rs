@@ -15,6 +15,9 @@ pub trait View {
 
     /// All objects, or those of a namespace, by namespace and name.
     fn list(&self, kind: &Kind, namespace: Option<&str>) -> Vec<Arc<Value>>;
+
+    /// Every resource that has objects of its own, each once, in the version that is stored.
+    fn kinds(&self) -> Vec<Kind>;
 }
 
 impl dyn View + '_ {
@@ -72,16 +75,20 @@ pub mod memory {
 
     impl View for Memory {
         fn get(&self, kind: &Kind, namespace: &str, name: &str) -> Option<Arc<Value>> {
-            let key = (kind.kind.to_owned(), namespace.to_owned(), name.to_owned());
+            let key = (kind.kind.to_string(), namespace.to_owned(), name.to_owned());
             self.objects.get(&key).cloned()
         }
 
         fn list(&self, kind: &Kind, namespace: Option<&str>) -> Vec<Arc<Value>> {
-            let of_kind = self.objects.iter().filter(|((k, ..), _)| k == kind.kind);
+            let of_kind = self.objects.iter().filter(|((k, ..), _)| *k == kind.kind);
             of_kind
                 .filter(|((_, ns, _), _)| namespace.is_none_or(|wanted| wanted == ns))
                 .map(|(_, object)| object.clone())
                 .collect()
+        }
+
+        fn kinds(&self) -> Vec<Kind> {
+            crate::kind::ALL.to_vec()
         }
     }
 }

@@ -48,13 +48,9 @@ impl Work {
 
     /// A ReplicaSet that cannot be made is told in the status at once.
     pub fn tell_failure(&mut self, failure: &Failure) {
-        let Effect::Create {
-            kind: REPLICA_SET,
-            object: set,
-            ..
-        } = &failure.effect
-        else {
-            return;
+        let set = match &failure.effect {
+            Effect::Create { kind, object, .. } if *kind == REPLICA_SET => object,
+            _ => return,
         };
         let text = format!(
             "Failed to create new replica set {:?}: {}",

@@ -1,5 +1,6 @@
 //! Carries effects out through the API server.
 
+use deploy_cluster_api::api::Api;
 use deploy_cluster_api::client::{Client, ResourceId};
 use deploy_cluster_api::negotiate::PatchKind;
 use deploy_cluster_api::options::{DeleteOptions, Propagation};
@@ -21,6 +22,7 @@ const BATCH_MAX: usize = 64;
 
 /// What carries effects out: it acts as one controller.
 pub struct Carrier {
+    pub api: Api,
     pub client: Client,
     pub recorder: Recorder,
 }
@@ -170,6 +172,22 @@ impl Carrier {
                     Err(error) => Err(error),
                 }
             }
+            Effect::DeleteAll { kind, namespace } => {
+                let options = DeleteOptions {
+                    propagation: Some(Propagation::Background),
+                    ..DeleteOptions::default()
+                };
+                for object in client.list(&id(kind), Some(namespace)) {
+                    match client
+                        .delete(&id(kind), namespace, object::name(&object), &options)
+                        .await
+                    {
+                        Err(error) if error.reason != "NotFound" => return Err(error),
+                        _ => {}
+                    }
+                }
+                Ok(String::new())
+            }
             Effect::Event {
                 about,
                 r#type,
@@ -185,7 +203,11 @@ impl Carrier {
 
 /// How clients name a resource.
 pub fn id(kind: &Kind) -> ResourceId {
-    ResourceId::new(kind.group, kind.version, kind.plural)
+    ResourceId {
+        group: kind.group.clone(),
+        version: kind.version.clone(),
+        plural: kind.plural.clone(),
+    }
 }
 
 fn propagation_of(name: &str) -> Option<Propagation> {

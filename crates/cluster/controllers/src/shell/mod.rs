@@ -2,6 +2,7 @@
 
 mod carry;
 mod events;
+mod everything;
 mod queue;
 
 use std::collections::BTreeMap;
@@ -17,9 +18,11 @@ use tokio_util::task::TaskTracker;
 
 use self::carry::{Carrier, id};
 use self::events::Recorder;
+use self::everything::Everything;
 use self::queue::Queue;
 use crate::controller::{Change, Controller, Look, Watch};
 use crate::kind::Kind;
+use crate::namespace;
 use crate::view::View;
 
 /// The controllers that run in this process.
@@ -52,12 +55,15 @@ impl Controllers {
         let mut listeners: BTreeMap<Kind, Listeners> = BTreeMap::new();
         for (place, controller) in controllers.iter().enumerate() {
             for watch in controller.watches {
-                listeners.entry(watch.kind).or_default().push((place, watch));
+                listeners
+                    .entry(watch.kind.clone())
+                    .or_default()
+                    .push((place, watch));
             }
         }
         let reader = Client::new(api, UserInfo::anonymous(), "");
         for (kind, listeners) in listeners {
-            let listening = listen(reader.clone(), kind, listeners, running.clone());
+            let listening = listen(reader.clone(), api.clone(), kind, listeners, running.clone());
             tasks.spawn(stop.clone().run_until_cancelled_owned(listening));
         }
         for place in 0..running.len() {
@@ -65,8 +71,14 @@ impl Controllers {
                 tasks.spawn(work(running.clone(), place));
             }
         }
+        let namespaces = running
+            .iter()
+            .find(|running| running.controller.name == namespace::CONTROLLER.name);
+        let everything = Everything::new(api, namespaces.map(|running| running.queue.clone()));
+        everything.clone().start(&tasks, &stop);
         tasks.close();
-        let queues = running.iter().map(|running| running.queue.clone()).collect();
+        let mut queues: Vec<Arc<Queue>> = running.iter().map(|running| running.queue.clone()).collect();
+        queues.push(everything.queue.clone());
         Controllers { queues, stop, tasks }
     }
 
@@ -87,7 +99,11 @@ impl Running {
         Running {
             controller,
             queue: Arc::default(),
-            carrier: Arc::new(Carrier { client, recorder }),
+            carrier: Arc::new(Carrier {
+                api: api.clone(),
+                client,
+                recorder,
+            }),
         }
     }
 }
@@ -118,11 +134,11 @@ fn field_manager(controller: &str) -> &'static str {
 }
 
 /// Follows one resource and wakes whoever listens to it; lists anew when changes were missed.
-async fn listen(client: Client, kind: Kind, listeners: Listeners, running: Arc<Vec<Running>>) {
+async fn listen(client: Client, api: Api, kind: Kind, listeners: Listeners, running: Arc<Vec<Running>>) {
     let wake = |change: &Change<'_>| {
         for (place, watch) in &listeners {
             let queue = &running[*place].queue;
-            for key in (watch.keys)(&Store(&client), change) {
+            for key in (watch.keys)(&Store(&client, &api), change) {
                 queue.add(key);
             }
         }
@@ -184,7 +200,7 @@ async fn work(running: Arc<Vec<Running>>, place: usize) {
     } = &running[place];
     while let Some(key) = queue.next().await {
         let look = |failure| {
-            let view = Store(&carrier.client);
+            let view = Store(&carrier.client, &carrier.api);
             (controller.reconcile)(&Look {
                 view: &view,
                 key: &key,
@@ -212,7 +228,7 @@ async fn work(running: Arc<Vec<Running>>, place: usize) {
 }
 
 /// The state of the cluster, as the API server has it now.
-struct Store<'a>(&'a Client);
+struct Store<'a>(&'a Client, &'a Api);
 
 impl View for Store<'_> {
     fn get(&self, kind: &Kind, namespace: &str, name: &str) -> Option<Arc<Value>> {
@@ -221,5 +237,9 @@ impl View for Store<'_> {
 
     fn list(&self, kind: &Kind, namespace: Option<&str>) -> Vec<Arc<Value>> {
         self.0.list(&id(kind), namespace)
+    }
+
+    fn kinds(&self) -> Vec<Kind> {
+        everything::stored_kinds(&self.1.registry())
     }
 }
