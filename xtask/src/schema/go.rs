@@ -69,6 +69,9 @@ pub enum GoType {
     Map(Box<GoType>, Box<GoType>),
 }
 
+/// Stands before the name of a constant of the core group whose value another one has.
+pub const REFERENCE: char = '@';
+
 const META: &str = "k8s.io/apimachinery/pkg/apis/meta/v1";
 
 const OTHERS: &[(&str, &str)] = &[
@@ -236,9 +239,22 @@ impl Reader<'_> {
     fn constant(&mut self, line: &str) {
         let line = line.strip_prefix("const ").unwrap_or(line);
         if let Some((left, right)) = line.split_once('=') {
-            let name = left.split_whitespace().next().unwrap_or_default();
-            let value = right.trim().trim_matches('"');
-            self.package.constants.insert(name.to_owned(), value.to_owned());
+            let mut words = left.split_whitespace();
+            let name = words.next().unwrap_or_default();
+            // `Name Type = "value"`, `Name = Type("value")`, or `Name = Type(package.Other)`.
+            let converted = right.trim().trim_end_matches(')').split_once('(');
+            let value = match (right.split('"').nth(1), converted) {
+                (Some(value), _) => value.to_owned(),
+                (None, Some((_, other))) => {
+                    format!("{REFERENCE}{}", other.rsplit('.').next().unwrap_or_default())
+                }
+                (None, None) => String::new(),
+            };
+            if let Some(r#type) = words.next().or(converted.map(|(r#type, _)| r#type)) {
+                let values = self.package.enums.entry(r#type.to_owned()).or_default();
+                values.push(value.clone());
+            }
+            self.package.constants.insert(name.to_owned(), value);
         }
     }
 

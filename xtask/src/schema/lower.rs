@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use super::go::{Body, Declaration, GoField, GoType, Package, Packages};
+use super::go::{Body, Declaration, GoField, GoType, Package, Packages, REFERENCE};
 
 /// The table, and the kinds that are in it.
 #[derive(Default)]
@@ -336,6 +336,7 @@ impl<'a> Lowering<'a> {
             pointers,
             has("merge"),
             has("retainKeys"),
+            has("replace"),
         ];
         let flags = bits.iter().rev().fold(0, |bits, bit| bits << 1 | u8::from(*bit));
         let overridden = matches!(
@@ -422,7 +423,12 @@ impl<'a> Lowering<'a> {
                 let declaration = package.types.get(name)?;
                 match &declaration.body {
                     Body::Alias(GoType::Builtin(_)) if declaration.markers.iter().any(|m| m == "+enum") => {
-                        let mut values = package.enums.get(name)?.clone();
+                        let core = self.packages.by_path.get("k8s.io/api/core/v1")?;
+                        let resolve = |value: &String| match value.strip_prefix(REFERENCE) {
+                            Some(other) => core.constants.get(other).cloned().unwrap_or_default(),
+                            None => value.clone(),
+                        };
+                        let mut values: Vec<String> = package.enums.get(name)?.iter().map(resolve).collect();
                         values.sort();
                         values.dedup();
                         Some(values)

@@ -43,7 +43,7 @@ pub fn sections(folder: &Path, enums: &Enums) -> Result<Vec<String>, String> {
             definitions.insert(name.clone(), definition.clone());
         }
     }
-    for (name, field, values) in enums {
+    for (name, field, values) in enums.iter().filter(|(.., values)| !is_unlisted(values)) {
         for set in [&mut schemas, &mut definitions] {
             if let Some(property) = set.get_mut(name).and_then(|s| s["properties"].get_mut(field)) {
                 list_values(property, values);
@@ -57,7 +57,7 @@ pub fn sections(folder: &Path, enums: &Enums) -> Result<Vec<String>, String> {
         .collect();
     let index = json!({
         "documents": index(&documents, &schemas),
-        "parameters": v2["parameters"],
+        "parameters": parameters(&v2["parameters"]),
     });
     let mut sections = vec![
         lines(schemas.iter()),
@@ -71,7 +71,7 @@ pub fn sections(folder: &Path, enums: &Enums) -> Result<Vec<String>, String> {
 
 /// Whether a default server has the document or the path.
 fn is_served(name: &str) -> bool {
-    name != "logs"
+    name.split('/').next() != Some("logs")
         && !name
             .split('/')
             .nth(2)
@@ -79,6 +79,11 @@ fn is_served(name: &str) -> bool {
         && !ALPHA_GROUPS
             .iter()
             .any(|group| name.split('/').nth(1) == Some(group))
+}
+
+/// Values that upstream's generator does not list although their type is marked: its two versions are aliases.
+fn is_unlisted(values: &[String]) -> bool {
+    values == ["*", "Cluster", "Namespaced"] || values == ["IfNeeded", "Never"]
 }
 
 /// Groups that have no stable version.
@@ -112,6 +117,15 @@ fn list_values(property: &mut Value, values: &[String]) {
         _ => property,
     };
     target["enum"] = json!(values);
+}
+
+/// The parameters that the paths share, without that of a path which is not served.
+fn parameters(all: &Value) -> Map<String, Value> {
+    let named = all.as_object().into_iter().flatten();
+    named
+        .filter(|(_, parameter)| parameter["name"] != "logpath")
+        .map(|(name, parameter)| (name.clone(), parameter.clone()))
+        .collect()
 }
 
 fn lines<'v>(rows: impl Iterator<Item = (&'v String, &'v Value)>) -> String {

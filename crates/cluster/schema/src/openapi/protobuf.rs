@@ -211,3 +211,55 @@ fn varint(bytes: &mut Vec<u8>, mut value: u64) {
     }
     bytes.push(value.to_le_bytes()[0]);
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    static INNER: Message = Message {
+        members: &[("on", 1, Kind::Bool), ("size", 2, Kind::Integer)],
+        extensions: 9,
+    };
+
+    static OUTER: Message = Message {
+        members: &[
+            ("name", 1, Kind::Text),
+            ("inner", 2, Kind::One(inside)),
+            ("either", 3, Kind::OneOrBool(inner)),
+            ("named", 4, Kind::Named(7, inner)),
+        ],
+        extensions: 5,
+    };
+
+    fn inner(_: &Value) -> (&'static [u32], &'static Message) {
+        (&[], &INNER)
+    }
+
+    fn inside(_: &Value) -> (&'static [u32], &'static Message) {
+        (&[3], &INNER)
+    }
+
+    #[test]
+    fn values_are_written_as_the_table_says() {
+        let cases: &[(Value, &[u8])] = &[
+            (json!({}), b""),
+            (json!({"name": "ab", "unknown": 1}), b"\x0a\x02ab"),
+            (
+                json!({"inner": {"on": true, "size": 300}}),
+                b"\x12\x07\x1a\x05\x08\x01\x10\xac\x02",
+            ),
+            (json!({"either": true}), b"\x1a\x02\x10\x01"),
+            (json!({"either": {"on": true}}), b"\x1a\x04\x0a\x02\x08\x01"),
+            (
+                json!({"named": {"x": {"on": false}}}),
+                b"\x22\x07\x3a\x05\x0a\x01x\x12\x00",
+            ),
+            (json!({"x-a": [1]}), b"\x2a\x0d\x0a\x03x-a\x12\x06\x12\x04[1]\n"),
+        ];
+        for (value, bytes) in cases {
+            assert_eq!(encode(&OUTER, value), *bytes, "{value}");
+        }
+    }
+}

@@ -43,11 +43,15 @@ pub fn v3_document(registry: &Registry, name: &str) -> Option<Document> {
     let row = &documents[place];
     let names = row["schemas"].as_array().into_iter().flatten();
     let names: BTreeSet<&str> = names.filter_map(Value::as_str).collect();
-    let mut json = String::from("{\"components\":{\"schemas\":{");
-    add_builtin_schemas(&mut json, &names);
+    let mut json = String::from("{\"components\":{");
+    if !names.is_empty() {
+        json.push_str("\"schemas\":{");
+        add_builtin_schemas(&mut json, &names);
+        json.push_str("},");
+    }
     let paths = blob::text_section(blob::DOCUMENTS_V3 + place);
     json.push_str(&format!(
-        "}},\"securitySchemes\":{BEARER_TOKEN}}},\"info\":{{\"title\":\"Kubernetes\",\"version\":\"{VERSION}\"}},\
+        "\"securitySchemes\":{BEARER_TOKEN}}},\"info\":{{\"title\":\"Kubernetes\",\"version\":\"{VERSION}\"}},\
          \"openapi\":\"3.0.0\",\"paths\":{paths}}}"
     ));
     let hash = row["hash"].as_str().unwrap_or_default().to_owned();

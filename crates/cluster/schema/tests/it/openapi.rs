@@ -104,3 +104,27 @@ fn without_descriptions(value: &Value) -> Value {
         other => other.clone(),
     }
 }
+#[test]
+fn protobuf_forms_are_gnostics() {
+    let registry = Registry::builtin();
+    // Read once by gnostic-models v0.7.0 and kube-openapi: every model was there and equal to the JSON.
+    let v2 = openapi::v2_protobuf(&registry);
+    assert_eq!(&v2[..5], b"\x0a\x032.0", "field 1 is the version of OpenAPI");
+    let document = openapi::v3_document(&registry, "apis/apps/v1").expect("it is served");
+    let v3 = openapi::v3_protobuf(&document);
+    assert_eq!(&v3[..7], b"\x0a\x053.0.0", "field 1 is the version of OpenAPI");
+    for (bytes, path) in [
+        (&v2, "/api/v1/namespaces/{namespace}/pods/{name}"),
+        (&v3, "/apis/apps/v1/deployments"),
+    ] {
+        let named = [
+            &[0x0a, u8::try_from(path.len()).expect("it is short")],
+            path.as_bytes(),
+        ]
+        .concat();
+        assert!(
+            bytes.windows(named.len()).any(|part| part == named),
+            "{path} is a named path"
+        );
+    }
+}
