@@ -107,6 +107,7 @@ fn read(area: &str, file: &str, value: &Value) -> Result<Scenario, String> {
         area: area.to_owned(),
         file: file.to_owned(),
         namespace: value["namespace"] != false,
+        node: value["node"] == true,
         steps: Vec::new(),
         name,
     };

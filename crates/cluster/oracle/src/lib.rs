@@ -10,6 +10,7 @@
 
 pub mod catalogue;
 mod compare;
+mod kubelet;
 mod normalise;
 mod recorded;
 mod report;

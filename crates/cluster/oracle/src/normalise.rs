@@ -6,6 +6,7 @@
 //! | resourceVersion of an object | `{rv:N}`: N-th, in order, of those seen of this object; of a list `{rv}` |
 //! | time | `{time}` |
 //! | generated name | the prefix and `{generated}` |
+//! | hash of a pod template | `{hash:N}`, by first appearance |
 //! | allocated cluster IP, node port | `{clusterIP}`, `{nodePort}` |
 //! | continue token, the token of a service account | `{continue}`, its claims |
 //!
@@ -73,6 +74,15 @@ const POD_UPDATE: &str = "pod updates may not change fields";
 /// How Go writes a layout of times; error texts show it.
 const GO_LAYOUT: &str = "2006-01-02T15:04:05";
 
+/// How many characters `generateName` adds.
+const SUFFIX: usize = 5;
+/// Labels whose value is a hash of a Go structure, or ends with one.
+const HASH_LABELS: &[&str] = &[
+    "pod-template-hash",
+    "controller-revision-hash",
+    "controller.kubernetes.io/hash",
+];
+
 /// What is known of one scenario's run.
 pub struct Normaliser {
     /// Everything that the requests contain, before variables were put in.
@@ -82,7 +92,10 @@ pub struct Normaliser {
     names: BTreeMap<String, String>,
     used_names: BTreeMap<String, usize>,
     revisions: BTreeMap<String, BTreeSet<u64>>,
+    /// Names with a part that depends on the run, and what is shown for them.
     generated: Vec<(String, String)>,
+    /// Each `generateName` that was used.
+    prefixes: BTreeSet<String>,
 }
 
 impl Normaliser {
@@ -96,6 +109,7 @@ impl Normaliser {
             used_names: BTreeMap::new(),
             revisions: BTreeMap::new(),
             generated: Vec::new(),
+            prefixes: BTreeSet::new(),
         };
         for (dry, answer) in answers {
             for tree in trees(answer) {
@@ -124,10 +138,10 @@ impl Normaliser {
     fn learn_object(&mut self, metadata: &Map<String, Value>, dry: bool) {
         let text = |key: &str| metadata.get(key).and_then(Value::as_str).unwrap_or_default();
         let (name, uid, prefix) = (text("name"), text("uid"), text("generateName"));
-        if !prefix.is_empty() && name.starts_with(prefix) && !self.generated.iter().any(|(n, _)| n == name) {
-            self.generated
-                .push((name.to_owned(), format!("{prefix}{{generated}}")));
+        if !prefix.is_empty() && name.len() == prefix.len() + SUFFIX && name.starts_with(prefix) {
+            self.prefixes.insert(prefix.to_owned());
         }
+        self.learn_hashes(metadata);
         if uid.is_empty() || self.sent.contains(uid) {
             return;
         }
@@ -149,6 +163,35 @@ impl Normaliser {
         }
         if let Ok(revision) = text("resourceVersion").parse() {
             self.revisions.entry(uid.to_owned()).or_default().insert(revision);
+        }
+    }
+
+    /// Names that controllers derive from hashes and times.
+    fn learn_hashes(&mut self, metadata: &Map<String, Value>) {
+        let label = |key: &str| metadata.get("labels").and_then(|labels| labels[key].as_str());
+        for value in HASH_LABELS.iter().filter_map(|key| label(key)) {
+            let hash = value.rsplit('-').next().unwrap_or_default().to_owned();
+            if !self.sent.contains(&hash) && !self.generated.iter().any(|(known, _)| *known == hash) {
+                let hashes = self
+                    .generated
+                    .iter()
+                    .filter(|(_, marker)| marker.starts_with("{hash"));
+                let marker = format!("{{hash:{}}}", hashes.count() + 1);
+                self.generated.push((hash, marker));
+            }
+        }
+        let name = metadata.get("name").and_then(Value::as_str).unwrap_or_default();
+        let mut owners = metadata
+            .get("ownerReferences")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
+        if let Some((base, _)) = name.rsplit_once('-')
+            && owners.any(|owner| owner["kind"] == "CronJob")
+            && !self.generated.iter().any(|(known, _)| known == name)
+        {
+            self.generated
+                .push((name.to_owned(), format!("{base}-{{minutes}}")));
         }
     }
 
@@ -195,12 +238,33 @@ impl Normaliser {
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
             self.mark_metadata(metadata);
         }
+        // The server walks through a map of managers: chance decides the order of conflicts.
+        if object.get("reason").and_then(Value::as_str) == Some("Conflict")
+            && let Some(details) = object.get_mut("details").and_then(Value::as_object_mut)
+            && let Some(causes) = details.get_mut("causes").and_then(Value::as_array_mut)
+        {
+            causes.sort_by_cached_key(Value::to_string);
+        }
         if object.contains_key("rows") {
             mark_ages(object);
         }
         for field in BUILD_FIELDS {
             if object.contains_key("gitVersion") {
                 object.remove(*field);
+            }
+        }
+        // The hash of a group whose name depends on the run.
+        let group = object.get("groupVersion").and_then(Value::as_str);
+        if group.is_some_and(|group| self.text(group) != group) {
+            for resource in object
+                .get_mut("resources")
+                .and_then(Value::as_array_mut)
+                .into_iter()
+                .flatten()
+            {
+                if let Some(hash) = resource.get_mut("storageVersionHash") {
+                    *hash = json!("{hash}");
+                }
             }
         }
         for (key, value) in object.iter_mut() {
@@ -261,7 +325,7 @@ impl Normaliser {
     }
 
     fn text(&self, text: &str) -> String {
-        let mut text = text.to_owned();
+        let mut text = self.without_suffixes(text);
         for (value, name) in self.generated.iter().chain(&self.variables) {
             if text.contains(value.as_str()) {
                 text = text.replace(value.as_str(), name);
@@ -279,11 +343,14 @@ impl Normaliser {
             text = marked.into_owned();
         }
         text = self.replace(&TIME, &text, |time| {
-            if time.starts_with(GO_LAYOUT) { time } else { "{time}" }.to_owned()
+            if time.starts_with(GO_LAYOUT) {
+                time
+            } else {
+                "{time}"
+            }
+            .to_owned()
         });
-        text = self.replace(&TOKEN_VOLUME, &text, |_| {
-            "kube-api-access-{generated}".to_owned()
-        });
+        text = self.replace(&TOKEN_VOLUME, &text, |_| "kube-api-access-{generated}".to_owned());
         // go-cmp prints its differences in another way each time, on purpose.
         if let Some(start) = text.find(POD_UPDATE)
             && let Some(end) = text[start..].find('\n')
@@ -292,6 +359,28 @@ impl Normaliser {
         }
         text = self.replace(&CLUSTER_IP, &text, |_| "{clusterIP}".to_owned());
         self.replace(&NODE_PORT, &text, |_| ":{nodePort}/".to_owned())
+    }
+
+    /// The text with the random end of each generated name replaced.
+    fn without_suffixes(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for prefix in &self.prefixes {
+            let mut from = 0;
+            while let Some(found) = text[from..].find(prefix.as_str()) {
+                let start = from + found;
+                let end = start + prefix.len();
+                let in_name = |at: usize| {
+                    let byte = text.as_bytes().get(at);
+                    byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+                };
+                let whole = start == 0 || !(in_name(start - 1) || text.as_bytes()[start - 1] == b'-');
+                from = end;
+                if whole && (end..end + SUFFIX).all(in_name) && !in_name(end + SUFFIX) {
+                    text.replace_range(end..end + SUFFIX, "{generated}");
+                }
+            }
+        }
+        text
     }
 
     fn replace(&self, pattern: &Regex, text: &str, marker: impl Fn(&str) -> String) -> String {
@@ -333,9 +422,16 @@ fn mark_ages(table: &mut Map<String, Value>) {
             let grows = |column: &Value| AGE_COLUMNS.iter().any(|name| column["name"] == *name);
             columns.iter().map(grows).collect()
         });
-    for row in table.get_mut("rows").and_then(Value::as_array_mut).into_iter().flatten() {
+    for row in table
+        .get_mut("rows")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
         for (at, cell) in row["cells"].as_array_mut().into_iter().flatten().enumerate() {
-            let grows = columns.as_ref().is_none_or(|columns| columns.get(at) == Some(&true));
+            let grows = columns
+                .as_ref()
+                .is_none_or(|columns| columns.get(at) == Some(&true));
             if grows && cell.as_str().is_some_and(|age| AGE.is_match(age)) {
                 *cell = json!("{age}");
             }

@@ -31,6 +31,8 @@ pub struct RecordedScenario {
     pub name: String,
     /// Whether it runs in a namespace of its own.
     pub namespace: bool,
+    /// Whether it has a played node.
+    pub node: bool,
     /// In the order in which they are sent.
     pub requests: Vec<RecordedRequest>,
 }
@@ -43,6 +45,7 @@ impl RecordedScenario {
             file: self.file.clone(),
             name: self.name.clone(),
             namespace: self.namespace,
+            node: self.node,
             steps: self.requests.iter().map(|request| request.step.clone()).collect(),
         }
     }
@@ -117,6 +120,9 @@ fn line(scenario: &RecordedScenario, request: &RecordedRequest) -> Value {
     if !scenario.namespace {
         line["namespace"] = json!(false);
     }
+    if scenario.node {
+        line["node"] = json!(true);
+    }
     if let Some(difference) = &request.unstable {
         line["unstable"] = json!(difference);
     }
@@ -143,6 +149,7 @@ fn read(folder: &Path, path: &Path) -> Result<Vec<RecordedScenario>, String> {
                 file: file.clone(),
                 name,
                 namespace: line["namespace"] != false,
+                node: line["node"] == true,
                 requests: vec![request],
             }),
         }

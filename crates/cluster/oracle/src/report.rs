@@ -70,7 +70,8 @@ pub fn check(server: &mut dyn Server, recorded: &Recorded, tag: &str) -> Report 
     report
 }
 
-/// The suite for a crate's tests: replays the recorded scenarios of the areas (all if none is given) and holds them to
+/// The suite for a crate's tests: replays the recorded scenarios of the areas (if none is given: all but those that need
+/// controllers) and holds them to
 /// `fixtures/conformance/NAME.txt`. With `DEPLOY_ORACLE=TEXT` only scenarios that have TEXT in `area/scenario/request`
 /// run, the differences are printed by a panic, and floors do not count.
 ///
@@ -81,9 +82,10 @@ pub fn suite(server: &mut dyn Server, name: &'static str, areas: &[&str]) {
     let filter = std::env::var("DEPLOY_ORACLE").unwrap_or_default();
     let mut recorded =
         Recorded::load(&crate::folder(), &filter).expect("the recording is part of the repository");
-    recorded
-        .scenarios
-        .retain(|scenario| areas.is_empty() || areas.contains(&scenario.area.as_str()));
+    recorded.scenarios.retain(|scenario| match areas {
+        [] => !scenario.node,
+        _ => areas.contains(&scenario.area.as_str()),
+    });
     let report = check(server, &recorded, "t");
     if !filter.is_empty() {
         let (passed, total) = report.counts();

@@ -56,19 +56,26 @@ pub type Until = Map<String, Value>;
 pub struct Step {
     /// Unique in its scenario.
     pub name: String,
+    /// As in [`Request::method`].
     pub method: String,
+    /// As in [`Request::path`].
     pub path: String,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
     /// The text of the body.
     pub body: String,
+    /// As in [`Request::identity`].
     pub identity: Identity,
+    /// As in [`Request::lines`].
     pub lines: Option<usize>,
     /// Variables that later requests use: name, and the JSON pointer into this answer.
     pub save: Map<String, Value>,
+    /// Sent again until this holds.
     pub until: Until,
     /// What of the answer is compared; all if empty. JSON pointers into the body.
     pub only: Vec<String>,
+    /// What of each item of a list is compared, sorted and without duplicates; JSON pointers into the item.
+    pub items: Vec<String>,
 }
 
 /// Requests that are sent in this order, in a namespace of their own.
@@ -82,6 +89,9 @@ pub struct Scenario {
     pub name: String,
     /// Whether it gets a namespace with a service account `default`.
     pub namespace: bool,
+    /// Whether it gets a node whose kubelet is played: see `kubelet.rs`. Such a scenario needs controllers.
+    pub node: bool,
+    /// In the order in which they are sent.
     pub steps: Vec<Step>,
 }
 
@@ -140,13 +150,8 @@ impl Step {
                 }
                 "save" => step.save = map()?,
                 "until" => step.until = map()?,
-                "only" => {
-                    let pointers = value.as_array().ok_or("only must be a list of JSON pointers")?;
-                    step.only = pointers
-                        .iter()
-                        .filter_map(|p| p.as_str().map(str::to_owned))
-                        .collect();
-                }
+                "only" => step.only = pointers(value)?,
+                "items" => step.items = pointers(value)?,
                 _ => return Err(format!("a request has no key {key}")),
             }
         }
@@ -196,8 +201,10 @@ impl Step {
                 object.insert(key.to_owned(), Value::Object(map.clone()));
             }
         }
-        if !self.only.is_empty() {
-            object.insert("only".to_owned(), json!(self.only));
+        for (key, pointers) in [("only", &self.only), ("items", &self.items)] {
+            if !pointers.is_empty() {
+                object.insert(key.to_owned(), json!(pointers));
+            }
         }
         Value::Object(object)
     }
@@ -209,6 +216,16 @@ impl Step {
         self.headers.push((name, value.to_owned()));
         self.headers.sort();
     }
+}
+
+fn pointers(value: &Value) -> Result<Vec<String>, String> {
+    let list = value
+        .as_array()
+        .ok_or("only and items are lists of JSON pointers")?;
+    Ok(list
+        .iter()
+        .filter_map(|p| p.as_str().map(str::to_owned))
+        .collect())
 }
 
 /// Short words of the catalogue for the `accept` header.

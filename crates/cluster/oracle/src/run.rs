@@ -5,12 +5,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::kubelet::Kubelet;
 use crate::normalise::Normaliser;
 use crate::recorded::{RecordedRequest, RecordedScenario};
 use crate::request::{Answer, Identity, Request, Scenario, Step};
 
-/// How long a step with `until` is repeated.
-const UNTIL: Duration = Duration::from_secs(20);
+/// How long a step with `until` is repeated: CRDs and caches.
+const UNTIL: Duration = Duration::from_secs(5);
+/// The same where controllers work and some wait on purpose.
+const UNTIL_CONTROLLED: Duration = Duration::from_secs(40);
 const PAUSE: Duration = Duration::from_millis(25);
 
 /// Takes requests to a server, on whatever way. An `Err` is a failure of the way, not an answer.
@@ -43,6 +46,7 @@ pub fn record(server: &mut dyn Server, scenario: &Scenario, tag: &str) -> Result
         file: scenario.file.clone(),
         name: scenario.name.clone(),
         namespace: scenario.namespace,
+        node: scenario.node,
         requests,
     })
 }
@@ -78,9 +82,16 @@ fn answers(server: &mut dyn Server, scenario: &Scenario, tag: &str) -> Result<Ve
         server,
         variables: variables(scenario, tag),
         made: Vec::new(),
+        kubelet: None,
     };
     if scenario.namespace {
         run.make_namespace()?;
+    }
+    if scenario.node {
+        let kubelet = Kubelet::new(&run.filled("{id}-node"), &run.filled("{ns}"));
+        kubelet.register(run.server)?;
+        run.made.push(kubelet.path());
+        run.kubelet = Some(kubelet);
     }
     let mut answers = Vec::new();
     for step in &scenario.steps {
@@ -106,10 +117,10 @@ fn answers(server: &mut dyn Server, scenario: &Scenario, tag: &str) -> Result<Ve
     let normaliser = Normaliser::new(sent, names.collect(), &with_dry);
     let shown = |(step, answer): (&Step, &Answer)| {
         let whole = normaliser.answer(answer, step.lines);
-        if step.only.is_empty() {
-            whole
-        } else {
-            narrowed(&whole, &step.only)
+        match (step.only.is_empty(), step.items.is_empty()) {
+            (true, true) => whole,
+            (false, _) => narrowed(&whole, &step.only),
+            (true, false) => narrowed_items(&whole, &step.items),
         }
     };
     Ok(scenario.steps.iter().zip(&answers).map(shown).collect())
@@ -117,16 +128,28 @@ fn answers(server: &mut dyn Server, scenario: &Scenario, tag: &str) -> Result<Ve
 
 /// The status code and those parts of the body that the pointers name.
 fn narrowed(answer: &Value, pointers: &[String]) -> Value {
-    let parts: serde_json::Map<String, Value> = pointers
+    json!({"status": answer["status"], "body": parts(&answer["body"], pointers)})
+}
+
+/// The status code and those parts of each item, sorted: names are partly chance, and so is the order of items.
+fn narrowed_items(answer: &Value, pointers: &[String]) -> Value {
+    let items = answer["body"]["items"].as_array().map_or(&[][..], Vec::as_slice);
+    let mut items: Vec<Value> = items.iter().map(|item| parts(item, pointers)).collect();
+    items.sort_by_cached_key(Value::to_string);
+    items.dedup();
+    json!({"status": answer["status"], "body": items})
+}
+
+fn parts(value: &Value, pointers: &[String]) -> Value {
+    pointers
         .iter()
         .map(|pointer| {
             (
                 pointer.clone(),
-                answer["body"].pointer(pointer).cloned().unwrap_or(Value::Null),
+                value.pointer(pointer).cloned().unwrap_or(Value::Null),
             )
         })
-        .collect();
-    json!({"status": answer["status"], "body": parts})
+        .collect()
 }
 
 /// `{ns}` and `{id}` first. Both depend on the scenario, so that leftovers of one cannot disturb another.
@@ -146,6 +169,7 @@ struct Run<'a> {
     variables: Vec<(String, String)>,
     /// Paths of cluster-scoped objects to be removed.
     made: Vec<String>,
+    kubelet: Option<Kubelet>,
 }
 
 impl Run<'_> {
@@ -171,8 +195,16 @@ impl Run<'_> {
             lines: step.lines,
         };
         let started = Instant::now();
+        let within = if self.kubelet.is_some() {
+            UNTIL_CONTROLLED
+        } else {
+            UNTIL
+        };
         let mut answer = self.server.send(&request)?;
-        while !holds(step, &answer, |text| self.filled(text)) && started.elapsed() < UNTIL {
+        while !holds(step, &answer, |text| self.filled(text)) && started.elapsed() < within {
+            if let Some(kubelet) = &mut self.kubelet {
+                kubelet.work(self.server)?;
+            }
             thread::sleep(PAUSE);
             answer = self.server.send(&request)?;
         }

@@ -6,15 +6,16 @@ use std::path::Path;
 use std::process;
 use std::time::Instant;
 
-use deploy_cluster_oracle::{Recorded, Server, catalogue, check, folder, record};
+use deploy_cluster_oracle::{Recorded, Scenario, Server, catalogue, check, folder, record};
 
 use super::control_plane;
 use crate::{Outcome, repository};
 use http::HttpServer;
 
-const USAGE: &str = "usage: cargo xtask peers oracle record [--kubeconfig F] [FILTER]\n       \
-                     cargo xtask peers oracle compare --kubeconfig F [--server URL] [FILTER]\n\
-                     FILTER is a part of area/scenario/request. Without a kubeconfig, record starts a control plane.";
+const USAGE: &str = "usage: cargo xtask peers oracle record [--kubeconfig F [--controllers]] [FILTER]
+       cargo xtask peers oracle compare --kubeconfig F [--server URL] [--controllers] [FILTER]
+FILTER is a part of area/scenario/request. --controllers: those scenarios that need controllers, and no others.
+Without a kubeconfig, record starts a control plane for each kind.";
 
 /// How much of an unstable answer's difference is printed.
 const REPORTED: usize = 240;
@@ -26,18 +27,24 @@ pub fn run(args: &[String]) -> Outcome {
     match word.as_str() {
         "record" => match &options.kubeconfig {
             Some(file) => record_all(Path::new(file), &options),
-            None => with_control_plane(&options),
+            None => [false, true].into_iter().try_for_each(|controllers| {
+                with_control_plane(&Options {
+                    controllers,
+                    ..options.clone()
+                })
+            }),
         },
         "compare" => compare(&options),
         _ => Err(USAGE.to_owned()),
     }
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Options {
     kubeconfig: Option<String>,
     server: Option<String>,
     filter: String,
+    controllers: bool,
 }
 
 impl Options {
@@ -49,6 +56,7 @@ impl Options {
             match arg.as_str() {
                 "--kubeconfig" => options.kubeconfig = Some(value()?),
                 "--server" => options.server = Some(value()?),
+                "--controllers" => options.controllers = true,
                 _ if arg.starts_with('-') => return Err(USAGE.to_owned()),
                 _ => options.filter.clone_from(arg),
             }
@@ -62,12 +70,21 @@ fn tag() -> String {
     format!("{:x}", process::id() % 0xfff)
 }
 
+fn wanted(options: &Options) -> Result<Vec<Scenario>, String> {
+    let mut scenarios = catalogue::load(&folder(), &options.filter)?;
+    scenarios.retain(|scenario| scenario.node == options.controllers);
+    Ok(scenarios)
+}
+
 fn with_control_plane(options: &Options) -> Outcome {
+    if wanted(options)?.is_empty() {
+        return Ok(());
+    }
     let folder = repository::root().join("target/peers/run/oracle");
     let plane = control_plane::Options {
         folder: folder.clone(),
         port: None,
-        api_only: true,
+        api_only: !options.controllers,
     };
     control_plane::start(&plane)?;
     let outcome = record_all(&folder.join("admin.kubeconfig"), options);
@@ -77,7 +94,7 @@ fn with_control_plane(options: &Options) -> Outcome {
 
 fn record_all(kubeconfig: &Path, options: &Options) -> Outcome {
     let mut server = HttpServer::from_kubeconfig(kubeconfig, options.server.as_deref())?;
-    let scenarios = catalogue::load(&folder(), &options.filter)?;
+    let scenarios = wanted(options)?;
     let all: Vec<(String, String)> = catalogue::load(&folder(), "")?
         .into_iter()
         .map(|one| (one.area, one.name))
@@ -117,7 +134,10 @@ fn record_all(kubeconfig: &Path, options: &Options) -> Outcome {
 fn compare(options: &Options) -> Outcome {
     let kubeconfig = options.kubeconfig.as_deref().ok_or(USAGE)?;
     let mut server = HttpServer::from_kubeconfig(Path::new(kubeconfig), options.server.as_deref())?;
-    let recorded = Recorded::load(&folder(), &options.filter)?;
+    let mut recorded = Recorded::load(&folder(), &options.filter)?;
+    recorded
+        .scenarios
+        .retain(|scenario| scenario.node == options.controllers);
     let started = Instant::now();
     let report = check(&mut server, &recorded, &tag());
     print!("{}", report.text());
