@@ -116,7 +116,8 @@ impl Printer {
                     "kind": "PartialObjectMetadataList",
                     "apiVersion": format!("meta.k8s.io/{version}"),
                     "metadata": meta.to_value(),
-                    "items": items,
+                    // Go's empty slice, of which nobody made a list.
+                    "items": if items.is_empty() { Value::Null } else { items.into() },
                 })))
             }
             Some((Shape::PartialObject, _)) => Err(not_acceptable(format!(

@@ -17,10 +17,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::{self, Chain};
+use crate::allocators::{Allocators, Range};
 use crate::answer::Printer;
 use crate::authorization::rbac::{self, Rbac};
 use crate::authorization::{Attributes, Authorizer as _, Decision, forbidden};
-use crate::bootstrap::{Place, bootstrap};
+use crate::bootstrap::{Place, SERVICE_RANGE, bootstrap};
 use crate::discovery::Documents;
 use crate::followers::{Follow, Followers, News};
 use crate::identity::UserInfo;
@@ -39,7 +40,7 @@ use crate::world::Stored;
 use crate::{compress, encode, identifiers, paths, verbs};
 
 /// Who issues the tokens of service accounts.
-pub const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
+pub const ISSUER: &str = "https://kubernetes.default.svc";
 
 /// The API server without its sockets; clones share it.
 #[derive(Clone)]
@@ -54,6 +55,7 @@ pub(crate) struct Inner {
     pub rbac: Arc<Rbac>,
     pub authenticator: Authenticator,
     pub admission: Chain,
+    pub allocators: Allocators,
     pub documents: Documents,
     pub followers: Followers,
     /// Ends watches.
@@ -103,7 +105,16 @@ impl Api {
             default_account_patience,
             ..admission::Options::default()
         };
+        let services = store
+            .list("/services", None, None, None, None)
+            .map(|listing| listing.entries);
+        let services = services
+            .unwrap_or_default()
+            .into_iter()
+            .map(|entry| (*parsed(&entry)).clone());
+        let range = Range::parse(SERVICE_RANGE).expect("the built-in range is one");
         let inner = Inner {
+            allocators: Allocators::new(range, services),
             registry: ArcSwap::new(Registry::builtin()),
             authenticator: Authenticator::new(Arc::new(tokens)),
             admission: Chain::new(world, rbac.clone(), options),
@@ -147,7 +158,10 @@ impl Api {
     }
 
     /// Who sends a request, from the user of his certificate and the `Authorization` header.
-    pub(crate) fn authenticate(
+    ///
+    /// # Errors
+    /// 401 for a token that does not hold.
+    pub fn authenticate(
         &self,
         certificate: Option<&UserInfo>,
         authorization: &str,
@@ -186,7 +200,7 @@ impl Inner {
         let acting = match self.impersonated(request) {
             Ok(user) => user,
             Err(Refused::Forbidden(error)) => return Err(*error),
-            Err(Refused::Senseless(why)) => return Ok(text(500, why)),
+            Err(Refused::Senseless(why)) => return Ok(text(500, format!("{why}\n"))),
         };
         let user = acting.as_ref().unwrap_or(&request.user);
         let attributes = attributes(user, &info);

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use deploy_cluster_schema::discovery;
 use deploy_cluster_schema::registry::Registry;
+use deploy_cluster_schema::{discovery, openapi};
 use serde_json::Value;
 
 use crate::answer::Printer;
@@ -128,5 +128,126 @@ fn aggregated(documents: &Documents, registry: &Arc<Registry>, request: &Request
         status: 200,
         headers,
         body: Body::Whole(text),
+    }
+}
+
+/// Answers a path below `/openapi`; none where it is none of these.
+pub(crate) fn open_api(
+    registry: &Arc<Registry>,
+    request: &Request,
+    path: &str,
+    query: &Query,
+) -> Option<Response> {
+    let accept = request.header("accept");
+    match path {
+        "/openapi/v2" => Some(version_2(registry, accept, request)),
+        "/openapi/v3" => {
+            let mut text = openapi::v3_index(registry).to_string();
+            text.push('\n');
+            Some(document("application/json", text.into(), None))
+        }
+        _ => Some(version_3(
+            registry,
+            path.strip_prefix("/openapi/v3/")?,
+            accept,
+            request,
+            query,
+        )),
+    }
+}
+
+fn version_2(registry: &Arc<Registry>, accept: &str, request: &Request) -> Response {
+    let made = openapi::v2(registry);
+    let tag = format!("\"{}\"", made.hash);
+    if is_known(request, &tag) {
+        return not_modified(tag);
+    }
+    if accept.contains("proto-openapi.spec.v2") {
+        let bytes = openapi::v2_protobuf(registry);
+        return document(
+            "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+            bytes.into(),
+            Some(tag),
+        );
+    }
+    document("application/json", made.json.into(), Some(tag))
+}
+
+/// A document that is asked for by its hash never changes; one with another hash has moved.
+fn version_3(
+    registry: &Arc<Registry>,
+    name: &str,
+    accept: &str,
+    request: &Request,
+    query: &Query,
+) -> Response {
+    let Some(made) = openapi::v3_document(registry, name) else {
+        return Response {
+            status: 404,
+            headers: Vec::new(),
+            body: Body::Whole(Bytes::new()),
+        };
+    };
+    let tag = format!("\"{}\"", made.hash);
+    let asked = query.first("hash");
+    if asked.is_some_and(|asked| asked != made.hash) {
+        let location = format!("/openapi/v3/{name}?hash={}", made.hash);
+        let headers = vec![
+            ("location", location),
+            ("etag", tag),
+            ("vary", "Accept".to_owned()),
+        ];
+        return Response {
+            status: 301,
+            headers,
+            body: Body::Whole(Bytes::new()),
+        };
+    }
+    if is_known(request, &tag) {
+        return not_modified(tag);
+    }
+    let mut response = if accept.contains("proto-openapi.spec.v3") {
+        let bytes = openapi::v3_protobuf(&made);
+        document(
+            "application/com.github.proto-openapi.spec.v3.v1.0+protobuf",
+            bytes.into(),
+            Some(tag),
+        )
+    } else {
+        document("application/json", made.json.into(), Some(tag))
+    };
+    if asked.is_some() {
+        response
+            .headers
+            .push(("cache-control", "public, immutable".to_owned()));
+    }
+    response
+}
+
+fn document(media_type: &str, text: Bytes, tag: Option<String>) -> Response {
+    let mut headers = vec![
+        ("content-type", media_type.to_owned()),
+        ("vary", "Accept".to_owned()),
+    ];
+    headers.extend(tag.map(|tag| ("etag", tag)));
+    Response {
+        status: 200,
+        headers,
+        body: Body::Whole(text),
+    }
+}
+
+fn is_known(request: &Request, tag: &str) -> bool {
+    request
+        .header("if-none-match")
+        .split(',')
+        .any(|known| known.trim() == tag)
+}
+
+fn not_modified(tag: String) -> Response {
+    Response {
+        status: 304,
+        headers: vec![("etag", tag)],
+        body: Body::Whole(Bytes::new()),
     }
 }

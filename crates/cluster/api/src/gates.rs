@@ -5,18 +5,13 @@ use std::sync::Arc;
 use deploy_cluster_storage::{Entry, Write, WriteError};
 use serde_json::Value;
 
+use crate::allocators::Reservation;
 use crate::api::Inner;
 use crate::scope::Scope;
 use crate::status::StatusError;
 use crate::verbs::Call;
 
-/// Addresses and ports that a write has taken; they are given back unless the write is kept.
-pub(crate) struct Reservation;
-
-impl Reservation {
-    /// The write is on disk.
-    pub fn keep(self) {}
-}
+const SERVICES: &str = "/services";
 
 impl Inner {
     /// Writes, and waits until the parts of the server that follow the resource have seen it.
@@ -26,16 +21,23 @@ impl Inner {
         Ok(entry)
     }
 
-    /// Takes the addresses and ports that an object needs.
+    /// Takes the addresses and ports that an object needs, and fills them in.
     pub fn reserve(
         &self,
-        _call: &Call<'_>,
-        _new: &mut Value,
-        _old: Option<&Value>,
+        call: &Call<'_>,
+        new: &mut Value,
+        old: Option<&Value>,
     ) -> Result<Reservation, StatusError> {
-        Ok(Reservation)
+        if &*call.scope.storage != SERVICES || call.scope.subresource.is_some() {
+            return Ok(Reservation::nothing());
+        }
+        self.allocators.reserve(new, old, call.options.dry_run)
     }
 
     /// Gives back what an object that is gone has held.
-    pub fn released(&self, _scope: &Scope, _last: &Value) {}
+    pub fn released(&self, scope: &Scope, last: &Value) {
+        if &*scope.storage == SERVICES {
+            self.allocators.release(last);
+        }
+    }
 }

@@ -23,7 +23,6 @@ mod discovery;
 mod encode;
 mod followers;
 mod gates;
-mod interim;
 pub mod identifiers;
 pub mod identity;
 pub mod info;

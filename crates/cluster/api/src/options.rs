@@ -118,8 +118,8 @@ pub fn check_timeout(query: &Query) -> Result<(), StatusError> {
     Ok(())
 }
 
-/// A revision in a query, 0 for none. `field` is how the message names it.
-pub fn parse_revision(text: &str) -> Result<u64, StatusError> {
+/// A revision in a query, 0 for none. The error is upstream's text.
+pub fn parse_revision(text: &str) -> Result<u64, String> {
     if text.is_empty() {
         return Ok(0);
     }
@@ -131,10 +131,10 @@ pub fn parse_revision(text: &str) -> Result<u64, StatusError> {
             Err(_) => "value out of range",
         }
     };
-    Err(StatusError::bad_request(format!(
-        "invalid resource version: resourceVersion: Invalid value: {0}: strconv.ParseUint: parsing {0}: {why}",
-        go_quote(text)
-    )))
+    let shown = go_quote(text);
+    Err(format!(
+        "resourceVersion: Invalid value: {shown}: strconv.ParseUint: parsing {shown}: {why}"
+    ))
 }
 
 /// Decodes `%XX`, and `+` as a blank in queries. Bytes that are no UTF-8 become U+FFFD.

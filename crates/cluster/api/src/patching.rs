@@ -4,10 +4,13 @@
 use bytes::Bytes;
 use deploy_cluster_kinds::field::{Finding, FindingKind};
 use deploy_cluster_schema::decode::{self, Node};
+use deploy_cluster_schema::merge::Shape;
+use deploy_cluster_schema::patch::{
+    PatchError, json_patch, json_patch_unknown_fields, merge_patch, strategic,
+};
 use deploy_cluster_schema::registry::{GroupVersionKind, Registry};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::limits;
 use crate::negotiate::PatchKind;
 use crate::options::FieldValidation;
 use crate::status::{About, StatusError};
@@ -59,43 +62,28 @@ impl Patch {
     }
 
     fn json(&self, document: &Value) -> Result<(Value, String, Vec<String>), StatusError> {
-        let (patch, duplicates) = decode::parse_json(&self.body).map_err(|error| match self.is_strict() {
-            true => StatusError::bad_request(format!("error decoding patch: {error}")),
-            false => StatusError::bad_request(error.to_string()),
+        let (patch, duplicates) = decode::parse_json(&self.body).map_err(|error| {
+            let prefix = if self.is_strict() {
+                "error decoding patch: "
+            } else {
+                ""
+            };
+            StatusError::bad_request(format!("{prefix}{error}"))
         })?;
-        let duplicates = duplicates
-            .into_iter()
-            .map(|text| format!("json patch {text}"))
-            .collect();
-        match patch.as_array() {
-            None if self.is_strict() && !patch.is_null() => {
-                return Err(StatusError::bad_request(format!(
-                    "error decoding patch: json: cannot unmarshal {} into Go value of type []handlers.jsonPatchOp",
-                    go_kind(&patch)
-                )));
-            }
-            Some(operations) if operations.len() > limits::JSON_PATCH_OPERATIONS => {
-                let message = format!(
-                    "Request entity too large: The allowed maximum operations in a JSON patch is {}, got {}",
-                    limits::JSON_PATCH_OPERATIONS,
-                    operations.len()
-                );
-                return Err(StatusError::new(413, "RequestEntityTooLarge", message));
-            }
-            _ => {}
+        let mut strict: Vec<String> = Vec::new();
+        if self.is_strict() {
+            strict.extend(duplicates.into_iter().map(|text| format!("json patch {text}")));
+            strict.extend(json_patch_unknown_fields(&patch));
         }
-        let patched = crate::interim::json_patch(document, &patch).map_err(|_| rejected())?;
-        let shown = patched.to_string();
-        Ok((patched, shown, duplicates))
+        let patched = json_patch(document.clone(), &patch).map_err(|error| failed(&error))?;
+        let shown = shown(document, &patched);
+        Ok((patched, shown, strict))
     }
 
     fn merge(&self, document: &Value) -> Result<(Value, String, Vec<String>), StatusError> {
         let (patch, duplicates) = self.object("error decoding patch: ")?;
-        if patch.is_null() {
-            return Err(StatusError::bad_request("Invalid JSON Patch"));
-        }
-        let patched = crate::interim::merge_patch(document, &patch);
-        let shown = patched.to_string();
+        let patched = merge_patch(document.clone(), patch).map_err(|error| failed(&error))?;
+        let shown = shown(document, &patched);
         Ok((patched, shown, duplicates))
     }
 
@@ -112,8 +100,9 @@ impl Patch {
                 "a kind without types has no strategic merge",
             ));
         };
-        let _ = (schema, id);
-        let patched = crate::interim::merge_patch(document, &patch);
+        let patch = if patch.is_null() { json!({}) } else { patch };
+        let patched =
+            strategic(Shape::new(schema, id), document.clone(), patch).map_err(|error| failed(&error))?;
         Ok((patched, shown, duplicates))
     }
 
@@ -131,15 +120,45 @@ impl Patch {
     }
 }
 
-/// 422 without a word why: upstream hides what its library says (`NewGenericServerResponse`).
-fn rejected() -> StatusError {
-    let mut error = StatusError::new(
-        422,
-        "Invalid",
-        "the server rejected our request due to an error in our request",
-    );
-    error.details = serde_json::json!({});
-    error
+/// What the client is told of a patch that cannot be applied.
+fn failed(error: &PatchError) -> StatusError {
+    match error {
+        PatchError::BadRequest(why) => StatusError::bad_request(why),
+        PatchError::TooLarge(why) => StatusError::new(
+            413,
+            "RequestEntityTooLarge",
+            format!("Request entity too large: {why}"),
+        ),
+        // Upstream hides what its library says (`NewGenericServerResponse`).
+        PatchError::Unprocessable(_) => {
+            let message = "the server rejected our request due to an error in our request";
+            let mut error = StatusError::new(422, "Invalid", message);
+            error.details = json!({});
+            error
+        }
+        PatchError::Failed(why) => StatusError::new(500, "", why),
+    }
+}
+
+/// The text of what came out, for errors: what the patch did not touch stands as it was written.
+fn shown(document: &Value, patched: &Value) -> String {
+    let (Value::Object(before), Value::Object(fields)) = (document, patched) else {
+        return patched.to_string();
+    };
+    let mut text = String::from("{");
+    for (name, value) in fields {
+        if text.len() > 1 {
+            text.push(',');
+        }
+        let untouched = before.get(name) == Some(value);
+        let inner = match name.as_str() {
+            "metadata" if untouched => crate::encode::metadata(value),
+            _ => value.to_string(),
+        };
+        text.push_str(&format!("{}:{inner}", Value::from(name.as_str())));
+    }
+    text.push('}');
+    text
 }
 
 /// What came out of a patch is no object of its kind.

@@ -6,6 +6,7 @@ use deploy_cluster_schema::registry::Registry;
 use serde_json::{Value, json};
 
 use crate::api::{Inner, page_not_found, text};
+use crate::identity::oidc;
 use crate::info::RequestInfo;
 use crate::options::Query;
 use crate::request::{Body, Request, Response};
@@ -27,7 +28,19 @@ pub(crate) fn answer(
     if let Some(answered) = discovery::answer(&api.documents, &registry, request, path, query) {
         return answered;
     }
+    if let Some(answered) = discovery::open_api(&registry, request, path, query) {
+        return Ok(answered);
+    }
     match path {
+        oidc::CONFIGURATION_PATH => {
+            let tokens = api.authenticator.tokens();
+            let text = oidc::configuration(tokens.issuer(), request.header("host"));
+            Ok(public("application/json", text))
+        }
+        oidc::JWKS_PATH => Ok(public(
+            "application/jwk-set+json",
+            oidc::keys(api.authenticator.tokens().key()),
+        )),
         "" => Ok(json_text(&root(&registry))),
         "/version" if !matches!(info.verb.as_str(), "get" | "head") => Err(StatusError::no_such_method()),
         "/healthz" | "/livez" | "/readyz" => Ok(health(api, path, query)),
@@ -39,6 +52,19 @@ pub(crate) fn answer(
             Some("ping" | "log" | "etcd") => Ok(text(200, "ok")),
             _ => Ok(page_not_found()),
         },
+    }
+}
+
+/// What other systems read to check our tokens.
+fn public(media_type: &str, text: String) -> Response {
+    let headers = vec![
+        ("content-type", media_type.to_owned()),
+        ("cache-control", "public, max-age=3600".to_owned()),
+    ];
+    Response {
+        status: 200,
+        headers,
+        body: Body::Whole(text.into()),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use deploy_cluster_kinds::rules::{self, Rules};
+use deploy_cluster_schema::decode;
 use deploy_cluster_schema::registry::{GroupVersionKind, Registry, Resource, Subresource};
 use deploy_cluster_storage::Key;
 use serde_json::Value;
@@ -151,6 +152,17 @@ impl Scope {
             object
         } else {
             convert(object, &self.stored, &self.served)
+        }
+    }
+
+    /// Makes a stored object look as Go would write it, whoever has changed it since it was decoded.
+    pub fn tidy(&self, object: &mut Value) {
+        if self.is_custom() {
+            return;
+        }
+        if let Some((schema, id)) = self.registry.types(&self.stored) {
+            // What does not fit its type was refused by validation, or is a mistake that the next reader shows.
+            let _ = decode::normalise(schema, id, object);
         }
     }
 

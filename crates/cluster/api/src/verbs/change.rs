@@ -110,6 +110,8 @@ async fn fresh(call: &mut Call<'_>, change: &dyn Change) -> Result<Attempt, Stat
         );
         return Err(StatusError::conflict(call.scope.about(), &call.scope.name, &why));
     }
+    // A revision says nothing about an object that is not there; only a POST with one is refused.
+    object::set(&mut new, "resourceVersion", Value::Null);
     admit(call, &mut new, None).await?;
     deduplicate_owners(call, &mut new, true);
     call.authorize_create()?;
@@ -147,19 +149,21 @@ async fn replace(
     }
     call.warnings
         .extend((call.scope.rules.update_warnings)(&new, &old));
+    call.scope.tidy(&mut new);
     keep_times_of_no_change(&old, &mut new);
     validate(call, &mut new, Some(&old)).await?;
     if is_finalized(call, &new, &old) {
         return finish(call, new, live).await;
     }
-    reservation.keep();
     if new == *old {
+        reservation.keep();
         return Ok(Attempt::Done(Changed {
             object: Object::Stored(live),
             created: false,
         }));
     }
     if call.options.dry_run {
+        reservation.keep();
         return Ok(Attempt::Done(Changed {
             object: Object::Made(new),
             created: false,
@@ -171,10 +175,13 @@ async fn replace(
         change: StoreChange::Put(encode::object(&new)),
     };
     match call.api.write(write).await {
-        Ok(entry) => Ok(Attempt::Done(Changed {
-            object: Object::Stored(entry),
-            created: false,
-        })),
+        Ok(entry) => {
+            reservation.keep();
+            Ok(Attempt::Done(Changed {
+                object: Object::Stored(entry),
+                created: false,
+            }))
+        }
         Err(WriteError::Conflict { .. }) => Ok(Attempt::Lost),
         Err(error) => Err(storage_failed(&error)),
     }

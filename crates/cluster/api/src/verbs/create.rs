@@ -68,6 +68,7 @@ async fn store(call: &mut Call<'_>, mut new: Value) -> Result<Object, StatusErro
         ));
     }
     call.warnings.extend((call.scope.rules.warnings)(&new));
+    call.scope.tidy(&mut new);
     validate(call, &mut new, None).await?;
     if !matches!(object::resource_version(&new), "" | "0") {
         return Err(StatusError::new(

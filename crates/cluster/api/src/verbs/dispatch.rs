@@ -33,7 +33,11 @@ pub(crate) async fn dispatch(
     warnings: &mut Vec<String>,
 ) -> Result<Response, StatusError> {
     if !is_served(&scope, info) {
-        return Err(StatusError::no_such_method());
+        return Err(if has_path(&scope, info) {
+            StatusError::no_such_method()
+        } else {
+            StatusError::no_such_resource()
+        });
     }
     let options = WriteOptions::default();
     let mut call = Call {
@@ -64,6 +68,14 @@ fn is_served(scope: &Scope, info: &RequestInfo) -> bool {
         _ => true,
     };
     fits && scope.resource.has_verb(verb)
+}
+
+/// Whether there is any method for the path: reviews have no objects.
+fn has_path(scope: &Scope, info: &RequestInfo) -> bool {
+    let of_objects = ["get", "update", "patch", "delete"];
+    info.name.is_empty()
+        || scope.subresource.is_some()
+        || of_objects.iter().any(|verb| scope.resource.has_verb(verb))
 }
 
 async fn carry_out(

@@ -7,7 +7,11 @@ use crate::verbs::{Call, Object, Outcome};
 
 pub(crate) async fn get(call: &Call<'_>, query: &Query) -> Result<Outcome, StatusError> {
     if let Some(revision) = query.first("resourceVersion") {
-        wait_for(&call.api.store, parse_revision(revision)?).await?;
+        wait_for(
+            &call.api.store,
+            parse_revision(revision).map_err(|why| StatusError::new(500, "", why))?,
+        )
+        .await?;
     }
     let scope = &call.scope;
     match call.api.store.get(&scope.key(&scope.namespace, &scope.name)) {

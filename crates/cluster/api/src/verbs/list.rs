@@ -138,7 +138,9 @@ fn field_value(scope: &Scope, field: &str, object: &Value) -> String {
 pub(crate) async fn list(call: &Call<'_>, options: &ListOptions) -> Result<Outcome, StatusError> {
     let selection = Selection::new(&call.scope, options)?;
     let page = Page::new(call, options).await?;
+    // A list of "any" state is whole: it comes from memory (`storage/cacher/delegator`).
     let limit = usize::try_from(options.limit).ok().filter(|limit| *limit > 0);
+    let limit = limit.filter(|_| options.resource_version != "0");
     let (entries, listing, more) = read(call, &selection, &page, limit)?;
     let revision = page.at.unwrap_or(listing.revision);
     let mut meta = ListMeta {
@@ -168,7 +170,8 @@ struct Page {
 
 impl Page {
     async fn new(call: &Call<'_>, options: &ListOptions) -> Result<Page, StatusError> {
-        let stated = parse_revision(&options.resource_version)?;
+        let stated = parse_revision(&options.resource_version)
+            .map_err(|why| StatusError::bad_request(format!("invalid resource version: {why}")))?;
         if !options.continue_token.is_empty() {
             let (revision, place) = read_token(&options.continue_token)?;
             if stated != 0 {

@@ -27,6 +27,18 @@ pub(crate) fn update(call: &Call<'_>, live: Option<&Value>, new: &mut Value) {
     *new = scope.to_stored(tracked);
 }
 
+/// Books the fields of an object that is posted and not kept, or kept as something else.
+pub(crate) fn of_posted(call: &Call<'_>, object: Value) -> Value {
+    let mut scope = call.scope.clone();
+    if let Some(subresource) = &scope.subresource {
+        scope.served = subresource.kind.clone();
+    }
+    with_manager(&scope, |manager| match manager {
+        Some(manager) => manager.update(None, object, &call.manager, &identifiers::now()),
+        None => object,
+    })
+}
+
 /// Applies `config`, which is in the version of the request. `live` and the answer are in the stored version.
 pub(crate) fn apply(
     call: &Call<'_>,

@@ -109,20 +109,25 @@ pub(crate) fn configuration(
     _warnings: &mut Vec<String>,
 ) -> Result<Configuration, StatusError> {
     let failed = |why: String| StatusError::bad_request(format!("error decoding YAML: {why}"));
-    let object =
-        deploy_yaml::to_json(&patch.body, Dialect::GoYaml11).map_err(|error| failed(error.to_string()))?;
+    let object = deploy_yaml::to_json(&patch.body, Dialect::GoYaml11)
+        .map_err(|error| failed(format!("error converting YAML to JSON: {error}")))?;
     let duplicates = deploy_yaml::to_json_strict(&patch.body, Dialect::GoYaml11)
         .err()
         .map(|error| error.to_string());
     let object = match object {
         Value::Null => json!({}),
         Value::Object(_) => object,
-        _ => {
-            return Err(failed(
-                "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal into Go value of type \
-                 map[string]interface {}"
-                    .to_owned(),
-            ));
+        other => {
+            let found = match other {
+                Value::Array(_) => "array",
+                Value::String(_) => "string",
+                Value::Bool(_) => "bool",
+                _ => "number",
+            };
+            return Err(failed(format!(
+                "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {found} into Go value of type \
+                 map[string]interface {{}}"
+            )));
         }
     };
     Ok(Configuration { object, duplicates })

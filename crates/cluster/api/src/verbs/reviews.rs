@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Call, Outcome};
+use super::{Call, Outcome, ownership};
 use crate::authorization::reviews;
 use crate::scope::Scope;
 use crate::status::StatusError;
@@ -18,6 +18,7 @@ pub(crate) fn is_review(scope: &Scope) -> bool {
 
 /// Answers a review. The dry run of a question is the question.
 pub(crate) fn review(call: &mut Call<'_>, review: Value) -> Result<Outcome, StatusError> {
+    let review = ownership::of_posted(call, review);
     let (api, user, now) = (call.api, call.user, identifiers::now_seconds());
     let object = match &*call.scope.resource.plural {
         "tokenreviews" => identity::reviews::token_review(&api.authenticator, review, now)?,
@@ -35,6 +36,7 @@ pub(crate) fn review(call: &mut Call<'_>, review: Value) -> Result<Outcome, Stat
 
 /// Grants a token for the service account of the scope.
 pub(crate) fn token(call: &mut Call<'_>, request: Value) -> Result<Outcome, StatusError> {
+    let request = ownership::of_posted(call, request);
     let (scope, tokens) = (&call.scope, call.api.authenticator.tokens());
     let now = identifiers::now_seconds();
     let object = identity::reviews::token_request(tokens, &scope.namespace, &scope.name, request, now)?;

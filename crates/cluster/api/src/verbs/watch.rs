@@ -30,7 +30,7 @@ pub(crate) struct WatchRequest {
 pub(crate) async fn watch(call: &Call<'_>, request: WatchRequest) -> Result<Body, StatusError> {
     let options = &request.options;
     let selection = Selection::new(&call.scope, options)?;
-    let stated = parse_revision(&options.resource_version)?;
+    let stated = parse_revision(&options.resource_version).map_err(|why| StatusError::new(500, "", why))?;
     let initial = options.send_initial_events.unwrap_or(stated == 0);
     let store = &call.api.store;
     let mut lines = VecDeque::new();

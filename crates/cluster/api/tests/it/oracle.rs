@@ -36,7 +36,21 @@ impl Server for InProcess {
         }
         let user = match request.identity {
             Identity::Admin => UserInfo::named("admin", &["system:masters"]),
-            Identity::Nobody => UserInfo::anonymous(),
+            Identity::Nobody => {
+                let authorization = headers.get("authorization").map_or("", String::as_str);
+                match self.world.api.authenticate(None, authorization) {
+                    Ok(user) => user,
+                    Err(error) => {
+                        let body = error.to_value().to_string().into_bytes();
+                        let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+                        return Ok(Answer {
+                            status: error.code,
+                            headers,
+                            body,
+                        });
+                    }
+                }
+            }
         };
         let ours = Request {
             method: request.method.clone(),

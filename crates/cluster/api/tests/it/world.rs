@@ -24,7 +24,7 @@ impl World {
             store: Store::open(&Options::new(&folder)).expect("the folder is new"),
             signing_key: SigningKey::open(&folder.join("service-accounts.key")).expect("the folder is new"),
             place: Place {
-                listen: ([127, 0, 0, 1], 6443).into(),
+                listen: ([127, 0, 0, 1], 16443).into(),
                 authority: "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n".to_owned(),
             },
             default_account_patience: Duration::ZERO,
