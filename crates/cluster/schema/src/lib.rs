@@ -15,5 +15,6 @@ pub mod fields;
 pub mod limits;
 pub mod merge;
 pub mod openapi;
+pub mod patch;
 pub mod registry;
 pub mod types;

@@ -12,3 +12,9 @@ pub const MAX_UPDATE_MANAGERS: usize = 10;
 
 /// How large all annotations of an object may be together (apimachinery `TotalAnnotationSizeLimitB`).
 pub const MAX_ANNOTATIONS_BYTES: usize = 256 * 1024;
+
+/// How many operations a JSON patch may have (apiserver `maxJSONPatchOperations`).
+pub const MAX_JSON_PATCH_OPERATIONS: usize = 10_000;
+
+/// How much the copies of a JSON patch may add up to (apiserver `JSONPatchMaxCopyBytes`).
+pub const MAX_JSON_PATCH_COPY_BYTES: usize = 3 * 1024 * 1024;

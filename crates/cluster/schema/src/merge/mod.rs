@@ -20,6 +20,8 @@ pub use deduced::{ATOMIC_NAME, DEDUCED_NAME, deduced};
 pub use resolve::{Resolved, Shaped};
 pub use violation::{Violation, Violations};
 
+pub(crate) use violation::plain;
+
 use crate::fields::Set;
 use crate::types::{Schema, TypeId, TypeRef};
 

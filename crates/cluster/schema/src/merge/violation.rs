@@ -66,7 +66,7 @@ impl Violations {
 }
 
 /// A value as Go prints it with `%v`, which is how upstream's messages show what they got.
-pub(super) fn plain(value: &Value) -> String {
+pub(crate) fn plain(value: &Value) -> String {
     match value {
         Value::Null => "<nil>".to_owned(),
         Value::Bool(b) => b.to_string(),
