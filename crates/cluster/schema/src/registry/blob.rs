@@ -334,6 +334,7 @@ impl Reader<'_> {
             patch: PatchStrategy {
                 merge: has(16),
                 retain_keys: has(32),
+                replace: has(64),
                 merge_key: (!merge_key.is_empty()).then_some(merge_key),
             },
             go: GoField {

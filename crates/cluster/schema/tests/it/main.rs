@@ -7,5 +7,6 @@ mod openapi;
 mod registry;
 mod server_side_apply;
 mod smd_schema;
+mod strategic;
 mod structured_merge;
 mod typed;
