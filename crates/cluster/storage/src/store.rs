@@ -212,9 +212,11 @@ impl Store {
                     return Ok(read(Some(&*state), Some(&past), at.unwrap_or(known)));
                 }
             }
-            // Some of it left memory. What leaves while we read, we read next time.
+            // Some of it left memory. What leaves while we read, we read next time. The table has all that is shown,
+            // and perhaps more.
+            let shown = index.revision();
             let undo = history.undo(resource, range, at.unwrap_or_default())?;
-            (past, known) = (undo.past, Some(undo.known));
+            (past, known) = (undo.past, Some(undo.known.max(shown)));
         }
     }
 

@@ -60,12 +60,9 @@ impl Watch {
     /// [`WatchError::Lagged`] when the events to come next are no longer known; the watch is over then.
     pub async fn next(&mut self) -> Result<Event, WatchError> {
         loop {
+            self.caught_up().await?;
             if let Some(event) = self.ready()? {
                 return Ok(event);
-            }
-            if let Position::Table(after) = self.position {
-                self.read_table(after).await?;
-                continue;
             }
             if self.index.is_closed() {
                 return Err(WatchError::Closed);
@@ -75,7 +72,23 @@ impl Watch {
         }
     }
 
-    /// The next event, if it is in memory.
+    /// Reads what left memory, until the next event is in memory, or none is left to read.
+    ///
+    /// # Errors
+    /// As [`Watch::next`].
+    pub async fn caught_up(&mut self) -> Result<(), WatchError> {
+        while self.buffer.is_empty() {
+            self.grown.borrow_and_update();
+            self.read_ring()?;
+            match self.position {
+                Position::Table(after) if self.buffer.is_empty() => self.read_table(after).await?,
+                _ => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// The next event, if it is in memory: after [`Watch::caught_up`], `None` means that nothing happened yet.
     ///
     /// # Errors
     /// As [`Watch::next`].

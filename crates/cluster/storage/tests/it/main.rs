@@ -1,6 +1,10 @@
 //! Tests of the store as its callers see it.
 
+mod crash;
 mod folder;
+mod full;
+mod laws;
+mod machine;
 mod open;
 mod reads;
 mod watches;

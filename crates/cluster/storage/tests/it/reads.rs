@@ -27,6 +27,7 @@ fn lists_are_in_the_order_of_etcd() {
     run(async {
         let store = folder.open();
         assert_eq!(list(&store, None, None, None, None), "+0 @1");
+        assert_eq!(list(&store, None, Some(0), None, None), "+0 @0");
         fill(&store, &["b/y", "a/x", "a-b/x", "a/x-1", "a/x.1", "a0/x"]).await;
         let all = "a-b/x@4 a/x@3 a/x-1@5 a/x.1@6 a0/x@7 b/y@2 +0 @7";
         assert_eq!(list(&store, None, None, None, None), all);
