@@ -23,7 +23,9 @@ struct Member {
 }
 
 static STRUCTS: LazyLock<BTreeMap<&'static str, Vec<Member>>> = LazyLock::new(|| {
-    let lines = include_str!("internal.txt").lines().filter(|line| !line.starts_with('#'));
+    let lines = include_str!("internal.txt")
+        .lines()
+        .filter(|line| !line.starts_with('#'));
     lines
         .filter_map(|line| {
             let (name, members) = line.split_once(' ')?;
@@ -41,13 +43,21 @@ impl Member {
             Some((name, json)) => (name, Some(json)),
             None => (name, None),
         };
-        Some(Self { name, json, omit_empty, r#type })
+        Some(Self {
+            name,
+            json,
+            omit_empty,
+            r#type,
+        })
     }
 
     fn of<'a>(&self, object: &'a Map<String, Value>) -> Option<&'a Value> {
         let value = match self.json {
             Some(json) => object.get(json),
-            None => object.iter().find(|(name, _)| name.eq_ignore_ascii_case(self.name)).map(|(_, value)| value),
+            None => object
+                .iter()
+                .find(|(name, _)| name.eq_ignore_ascii_case(self.name))
+                .map(|(_, value)| value),
         };
         value.filter(|value| !value.is_null())
     }
@@ -59,7 +69,11 @@ pub fn shown(r#type: &str, value: Option<&Value>) -> String {
         None => "null".to_owned(),
         Some(value) => {
             let mut text = String::new();
-            Writer { text: &mut text, indent: None }.write(r#type, Some(value));
+            Writer {
+                text: &mut text,
+                indent: None,
+            }
+            .write(r#type, Some(value));
             text
         }
     }
@@ -68,7 +82,11 @@ pub fn shown(r#type: &str, value: Option<&Value>) -> String {
 /// As [`shown`], one field a line, each level indented by one blank more.
 pub fn pretty(r#type: &str, value: &Value) -> String {
     let mut text = String::new();
-    Writer { text: &mut text, indent: Some(0) }.write(r#type, Some(value));
+    Writer {
+        text: &mut text,
+        indent: Some(0),
+    }
+    .write(r#type, Some(value));
     text
 }
 
@@ -98,7 +116,9 @@ impl Writer<'_> {
         if let Some(inner) = r#type.strip_prefix("{}") {
             return match value.and_then(Value::as_object) {
                 Some(entries) => {
-                    let entries = entries.iter().map(|(key, value)| (Some(key.as_str()), inner, Some(value)));
+                    let entries = entries
+                        .iter()
+                        .map(|(key, value)| (Some(key.as_str()), inner, Some(value)));
                     self.between(['{', '}'], entries.collect());
                 }
                 None => self.text.push_str("null"),
@@ -122,7 +142,8 @@ impl Writer<'_> {
         let members = STRUCTS.get(name).map(Vec::as_slice).unwrap_or_default();
         let parts = members.iter().filter_map(|member| {
             let value = member.of(object);
-            let left_out = member.omit_empty && value.is_none_or(crate::cursor::is_zero) && !self.is_struct(member);
+            let left_out =
+                member.omit_empty && value.is_none_or(crate::cursor::is_zero) && !self.is_struct(member);
             (!left_out).then_some((Some(member.name), member.r#type, value))
         });
         let parts = parts.collect();
@@ -171,7 +192,13 @@ fn convert(name: &str, mut value: Value) -> Value {
     match name {
         // pkg/apis/core/v1/conversion.go Convert_v1_PodSpec_To_core_PodSpec
         "PodSpec" => {
-            for field in ["hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "hostUsers"] {
+            for field in [
+                "hostNetwork",
+                "hostPID",
+                "hostIPC",
+                "shareProcessNamespace",
+                "hostUsers",
+            ] {
                 if let Some(flag) = value.get(field).cloned() {
                     value.ensure("securityContext").set(field, flag);
                 }
@@ -180,7 +207,11 @@ fn convert(name: &str, mut value: Value) -> Value {
         }
         // Its metadata is embedded.
         "PodTemplateSpec" => {
-            let meta = value.get("metadata").and_then(Value::as_object).cloned().unwrap_or_default();
+            let meta = value
+                .get("metadata")
+                .and_then(Value::as_object)
+                .cloned()
+                .unwrap_or_default();
             if let Some(object) = value.as_object_mut() {
                 object.extend(meta);
             }
@@ -205,9 +236,18 @@ mod tests {
         );
         let spec = json!({"hostNetwork": true, "volumes": [{"name": "v", "rbd": {"monitors": ["m"]}}]});
         let text = shown("PodSpec", Some(&spec));
-        assert!(text.contains(r#""SecurityContext":{"HostNetwork":true,"HostPID":false,"#), "{text}");
-        assert!(text.contains(r#""RBD":{"CephMonitors":["m"],"RBDImage":"","#), "{text}");
+        assert!(
+            text.contains(r#""SecurityContext":{"HostNetwork":true,"HostPID":false,"#),
+            "{text}"
+        );
+        assert!(
+            text.contains(r#""RBD":{"CephMonitors":["m"],"RBDImage":"","#),
+            "{text}"
+        );
         let lines = pretty("PodSpec", &spec);
-        assert!(lines.starts_with("{\n \"Volumes\": [\n  {\n   \"Name\": \"v\",\n"), "{lines}");
+        assert!(
+            lines.starts_with("{\n \"Volumes\": [\n  {\n   \"Name\": \"v\",\n"),
+            "{lines}"
+        );
     }
 }

@@ -89,7 +89,11 @@ pub fn shown_selector(selector: &Field<'_>) -> String {
             let values = expression.get("values");
             let values = values.value().filter(|_| !values.is_empty());
             let values = values.map_or(String::new(), |values| format!(",\"values\":{}", go_json(values)));
-            format!("{{\"key\":{},\"operator\":{}{values}}}", text("key"), text("operator"))
+            format!(
+                "{{\"key\":{},\"operator\":{}{values}}}",
+                text("key"),
+                text("operator")
+            )
         })
         .collect();
     if !expressions.is_empty() {

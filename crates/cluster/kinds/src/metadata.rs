@@ -65,6 +65,13 @@ pub fn create(meta: &Field<'_>, namespaced: bool, rule: NameRule) -> Findings {
     out
 }
 
+/// [`create`] and [`kube_finalizers`]: what kinds check whose updates are checked as creates too.
+pub fn create_of_kubernetes(meta: &Field<'_>, namespaced: bool, rule: NameRule) -> Findings {
+    let mut out = create(meta, namespaced, rule);
+    kube_finalizers(meta, &mut out);
+    out
+}
+
 /// [`validate_update`] at a place.
 pub fn update(new: &Field<'_>, old: &Field<'_>) -> Findings {
     let mut out = Vec::new();
@@ -234,6 +241,17 @@ fn finalizers(finalizers: &Field<'_>, out: &mut Findings) {
     let has = |wanted: &str| finalizers.strings().any(|name| name == wanted);
     if has(ORPHAN) && has(FOREGROUND) {
         out.push(finalizers.invalid(format!("finalizer {ORPHAN} and {FOREGROUND} cannot be both set")));
+    }
+}
+
+/// What the kinds of Kubernetes itself hold finalizers to besides: a name without a domain is one of the old three
+/// (`pkg/apis/core/validation validateKubeFinalizerName`).
+pub fn kube_finalizers(meta: &Field<'_>, out: &mut Findings) {
+    for name in meta.items("finalizers") {
+        let known = matches!(name.str(), "kubernetes" | ORPHAN | FOREGROUND);
+        if !known && !name.str().contains('/') {
+            out.push(name.invalid("name is neither a standard finalizer name nor is it fully qualified"));
+        }
     }
 }
 

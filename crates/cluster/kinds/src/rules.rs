@@ -123,6 +123,7 @@ impl Rules {
     pub fn check_create(&self, object: &Value, namespaced: bool) -> Vec<Finding> {
         let meta = Field::root(object).get("metadata");
         let mut found = metadata::create(&meta, namespaced, self.name);
+        self.check_finalizers(&meta, &mut found);
         found.extend((self.validate_create)(object));
         if found.is_empty() {
             found = metadata::create(&meta, namespaced, names::path_segment_name);
@@ -166,8 +167,22 @@ impl Rules {
         let changes = metadata::update(&meta, &old_meta);
         found.extend(changes.iter().cloned());
         found.extend(changes);
+        self.check_finalizers(&meta, &mut found);
         found.extend(kind(new, old));
         found
+    }
+
+    /// Kinds of the groups that extend the API, and those without rules of their own, are not held to Kubernetes' own
+    /// finalizers.
+    fn check_finalizers(&self, meta: &Field<'_>, out: &mut Vec<Finding>) {
+        let extends = [
+            "apiextensions.k8s.io",
+            "apiregistration.k8s.io",
+            "admissionregistration.k8s.io",
+        ];
+        if !self.kind.is_empty() && !extends.contains(&self.group) {
+            metadata::kube_finalizers(meta, out);
+        }
     }
 }
 

@@ -30,7 +30,9 @@ pub fn unified_diff(a: &str, b: &str) -> String {
     let (a, b): (Vec<&str>, Vec<&str>) = (a.split('\n').collect(), b.split('\n').collect());
     let mut text = String::new();
     for group in groups(&stretches(&a, &b)) {
-        let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
+        let (Some(first), Some(last)) = (group.first(), group.last()) else {
+            continue;
+        };
         let (old, new) = (range(first.a0, last.a1), range(first.b0, last.b1));
         text.push_str(&format!("@@ -{old} +{new} @@\n"));
         for stretch in &group {
@@ -75,7 +77,11 @@ fn groups(all: &[Stretch]) -> Vec<Vec<Stretch>> {
     let (mut groups, mut group) = (Vec::new(), Vec::new());
     for mut stretch in all {
         if stretch.tag == Tag::Equal && stretch.a1 - stretch.a0 > 2 * CONTEXT {
-            let end = Stretch { a1: stretch.a0 + CONTEXT, b1: stretch.b0 + CONTEXT, ..stretch };
+            let end = Stretch {
+                a1: stretch.a0 + CONTEXT,
+                b1: stretch.b0 + CONTEXT,
+                ..stretch
+            };
             group.push(end);
             groups.push(std::mem::take(&mut group));
             stretch.a0 = stretch.a1 - CONTEXT;
@@ -93,11 +99,23 @@ fn stretches(a: &[&str], b: &[&str]) -> Vec<Stretch> {
     let (mut i, mut j) = (0, 0);
     for (a0, b0, len) in matches(a, b) {
         if i < a0 || j < b0 {
-            all.push(Stretch { tag: Tag::Changed, a0: i, a1: a0, b0: j, b1: b0 });
+            all.push(Stretch {
+                tag: Tag::Changed,
+                a0: i,
+                a1: a0,
+                b0: j,
+                b1: b0,
+            });
         }
         (i, j) = (a0 + len, b0 + len);
         if len > 0 {
-            all.push(Stretch { tag: Tag::Equal, a0, a1: i, b0, b1: j });
+            all.push(Stretch {
+                tag: Tag::Equal,
+                a0,
+                a1: i,
+                b0,
+                b1: j,
+            });
         }
     }
     all
@@ -145,8 +163,19 @@ fn longest(
     let mut lengths: HashMap<usize, usize> = HashMap::new();
     for (i, line) in a.iter().enumerate().take(a1).skip(a0) {
         let mut next = HashMap::new();
-        for j in places.get(line).into_iter().flatten().copied().filter(|j| (b0..b1).contains(j)) {
-            let len = j.checked_sub(1).and_then(|j| lengths.get(&j)).copied().unwrap_or_default() + 1;
+        for j in places
+            .get(line)
+            .into_iter()
+            .flatten()
+            .copied()
+            .filter(|j| (b0..b1).contains(j))
+        {
+            let len = j
+                .checked_sub(1)
+                .and_then(|j| lengths.get(&j))
+                .copied()
+                .unwrap_or_default()
+                + 1;
             next.insert(j, len);
             if len > best.2 {
                 best = (i + 1 - len, j + 1 - len, len);

@@ -15,7 +15,10 @@ use crate::{names, table};
 pub fn prepare_create(object: &mut Value, template: &[&str], status: Value) {
     metadata::first_generation(object);
     object.set("status", status);
-    if let Some(spec) = object.descend(template).and_then(|template| template.child("spec")) {
+    if let Some(spec) = object
+        .descend(template)
+        .and_then(|template| template.child("spec"))
+    {
         pod::drop_disabled(spec, None);
     }
 }
@@ -29,7 +32,10 @@ pub fn prepare_update(new: &mut Value, old: &Value, template: &[&str]) {
 
 /// Takes fields of features that are off out of the template.
 pub fn drop_disabled(new: &mut Value, old: &Value, template: &[&str]) {
-    let old = template.iter().chain(&["spec"]).try_fold(old, |value, name| value.get(name));
+    let old = template
+        .iter()
+        .chain(&["spec"])
+        .try_fold(old, |value, name| value.get(name));
     if let Some(spec) = new.descend(template).and_then(|template| template.child("spec")) {
         pod::drop_disabled(spec, old);
     }
@@ -122,7 +128,10 @@ pub fn int_or_percent_value(field: &Field<'_>) -> i64 {
 
 fn percent(field: &Field<'_>) -> Option<i64> {
     let digits = field.opt_str()?.strip_suffix('%')?;
-    digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().unwrap_or(i64::MAX))
+    digits
+        .bytes()
+        .all(|b| b.is_ascii_digit())
+        .then(|| digits.parse().unwrap_or(i64::MAX))
 }
 
 /// Counts of a status: none is negative, those of `at_most` are not above `replicas`, and what is available is ready.
@@ -135,7 +144,11 @@ pub fn counts(
 ) {
     all.iter().for_each(|name| non_negative(&status.get(name), out));
     let replicas = status.get("replicas").int();
-    for count in at_most.iter().map(|name| status.get(name)).filter(|count| count.int() > replicas) {
+    for count in at_most
+        .iter()
+        .map(|name| status.get(name))
+        .filter(|count| count.int() > replicas)
+    {
         out.push(count.invalid("cannot be greater than status.replicas"));
     }
     let available = status.get("availableReplicas");
@@ -184,7 +197,11 @@ pub fn update_warnings(new: &Value, old: &Value) -> Vec<String> {
 /// The names and the images of the containers of a template.
 pub fn container_cells(template: &Field<'_>) -> [Value; 2] {
     let joined = |name: &'static str| {
-        let texts: Vec<&str> = template.get("spec").items("containers").map(|c| c.get(name).str()).collect();
+        let texts: Vec<&str> = template
+            .get("spec")
+            .items("containers")
+            .map(|c| c.get(name).str())
+            .collect();
         json!(texts.join(","))
     };
     [joined("name"), joined("image")]
@@ -209,12 +226,22 @@ pub fn replica_cells(object: &Value, now: i64, selector: String) -> Vec<Value> {
 
 /// A map of labels as tables show it.
 pub fn label_cell(labels: &Field<'_>) -> String {
-    let pairs: Vec<String> = labels.entries().map(|(key, value)| format!("{key}={}", value.str())).collect();
-    if pairs.is_empty() { "<none>".to_owned() } else { pairs.join(",") }
+    let pairs: Vec<String> = labels
+        .entries()
+        .map(|(key, value)| format!("{key}={}", value.str()))
+        .collect();
+    if pairs.is_empty() {
+        "<none>".to_owned()
+    } else {
+        pairs.join(",")
+    }
 }
 
 /// Whether a part of the spec changed.
 pub fn changed(new: &Value, old: &Value, path: &[&'static str]) -> bool {
-    let at = |object| path.iter().fold(Field::root(object), |field, name| field.get(name));
+    let at = |object| {
+        path.iter()
+            .fold(Field::root(object), |field, name| field.get(name))
+    };
     !same(at(new).value(), at(old).value())
 }

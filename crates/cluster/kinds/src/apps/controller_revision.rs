@@ -32,7 +32,7 @@ pub const RULES: Rules = Rules {
 };
 
 fn validate_update(new: &Field<'_>, old: &Field<'_>) -> Findings {
-    let mut out = metadata::create(&new.get("metadata"), true, names::dns_subdomain_name);
+    let mut out = metadata::create_of_kubernetes(&new.get("metadata"), true, names::dns_subdomain_name);
     non_negative(&new.get("revision"), &mut out);
     immutable(&new.get("data"), &old.get("data"), &mut out);
     out
@@ -40,12 +40,24 @@ fn validate_update(new: &Field<'_>, old: &Field<'_>) -> Findings {
 
 fn cells(object: &Value, now: i64) -> Vec<Value> {
     let root = Field::root(object);
-    let owner = root.get("metadata").items("ownerReferences").find(|owner| owner.get("controller").bool());
+    let owner = root
+        .get("metadata")
+        .items("ownerReferences")
+        .find(|owner| owner.get("controller").bool());
     let controller = owner.map_or("<none>".to_owned(), |owner| {
-        let group = owner.get("apiVersion").str().split_once('/').map_or("", |(group, _)| group);
+        let group = owner
+            .get("apiVersion")
+            .str()
+            .split_once('/')
+            .map_or("", |(group, _)| group);
         let kind = owner.get("kind").str().to_lowercase();
         let dot = if group.is_empty() { "" } else { "." };
         format!("{kind}{dot}{group}/{}", owner.get("name").str())
     });
-    vec![table::name(object), controller.into(), root.get("revision").int().into(), table::age(object, now)]
+    vec![
+        table::name(object),
+        controller.into(),
+        root.get("revision").int().into(),
+        table::age(object, now),
+    ]
 }

@@ -43,8 +43,12 @@ pub const RULES: Rules = Rules {
 
 const TEMPLATE: &[&str] = &["spec", "template"];
 const GENERATION: &str = "deprecated.daemonset.template.generation";
-const REQUIRED_COUNTS: [&str; 4] =
-    ["currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady"];
+const REQUIRED_COUNTS: [&str; 4] = [
+    "currentNumberScheduled",
+    "numberMisscheduled",
+    "desiredNumberScheduled",
+    "numberReady",
+];
 
 fn default(object: &mut Value) {
     let spec = object.ensure("spec");
@@ -62,12 +66,18 @@ fn default(object: &mut Value) {
 }
 
 fn template_generation(object: &Value) -> i64 {
-    let annotation = Field::root(object).get("metadata").get("annotations").key(GENERATION);
+    let annotation = Field::root(object)
+        .get("metadata")
+        .get("annotations")
+        .key(GENERATION);
     annotation.str().parse().unwrap_or_default()
 }
 
 fn set_template_generation(object: &mut Value, generation: i64) {
-    object.ensure("metadata").ensure("annotations").set(GENERATION, generation.to_string());
+    object
+        .ensure("metadata")
+        .ensure("annotations")
+        .set(GENERATION, generation.to_string());
 }
 
 fn prepare_create(object: &mut Value) {
@@ -99,10 +109,11 @@ fn validate_update(new: &Value, old: &Value) -> Findings {
     // What preparing counts cannot be wrong; the generation is not looked at again.
     immutable_selector(&spec.get("selector"), &old_spec.get("selector"), &mut out);
     let mut options = workload::options(&old_spec.get("template"));
-    options.allow_invalid_selector_values |= old_spec
-        .get("selector")
-        .items("matchExpressions")
-        .any(|e| e.get("values").strings().any(|value| !names::label_value(value).is_empty()));
+    options.allow_invalid_selector_values |= old_spec.get("selector").items("matchExpressions").any(|e| {
+        e.get("values")
+            .strings()
+            .any(|value| !names::label_value(value).is_empty())
+    });
     validate_spec(&root, &options, &mut out);
     out
 }
@@ -133,8 +144,12 @@ fn validate_strategy(strategy: &Field<'_>, out: &mut Findings) {
         "RollingUpdate" if !rolling.exists() => out.push(rolling.required("")),
         "RollingUpdate" => {
             let places = [rolling.get("maxUnavailable"), rolling.get("maxSurge")];
-            places.iter().for_each(|place| workload::int_or_percent(place, out));
-            places.iter().for_each(|place| workload::at_most_100_percent(place, out));
+            places
+                .iter()
+                .for_each(|place| workload::int_or_percent(place, out));
+            places
+                .iter()
+                .for_each(|place| workload::at_most_100_percent(place, out));
             let [unavailable, surge] = &places;
             let is_set = |place: &Field<'_>| workload::int_or_percent_value(place) != 0;
             match (is_set(unavailable), is_set(surge)) {

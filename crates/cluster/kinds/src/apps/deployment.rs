@@ -118,14 +118,19 @@ fn validate_strategy(strategy: &Field<'_>, out: &mut Findings) {
             let (unavailable, surge) = (rolling.get("maxUnavailable"), rolling.get("maxSurge"));
             workload::int_or_percent(&unavailable, out);
             workload::int_or_percent(&surge, out);
-            if workload::int_or_percent_value(&unavailable) == 0 && workload::int_or_percent_value(&surge) == 0 {
+            if workload::int_or_percent_value(&unavailable) == 0
+                && workload::int_or_percent_value(&surge) == 0
+            {
                 out.push(unavailable.invalid("may not be 0 when `maxSurge` is 0"));
             }
             workload::at_most_100_percent(&unavailable, out);
         }
         _ => {
             let mut finding = strategy.not_supported(&["Recreate", "RollingUpdate"]);
-            finding.shown = Some(shown_strategy(strategy, &[("MaxUnavailable", "maxUnavailable"), ("MaxSurge", "maxSurge")]));
+            finding.shown = Some(shown_strategy(
+                strategy,
+                &[("MaxUnavailable", "maxUnavailable"), ("MaxSurge", "maxSurge")],
+            ));
             out.push(finding);
         }
     }
@@ -136,10 +141,22 @@ pub(super) fn shown_strategy(strategy: &Field<'_>, fields: &[(&str, &'static str
     let rolling = strategy.get("rollingUpdate");
     let parts: Vec<String> = fields
         .iter()
-        .map(|(go, name)| format!("\"{go}\":{}", rolling.get(name).value().map_or("null".to_owned(), go_json)))
+        .map(|(go, name)| {
+            format!(
+                "\"{go}\":{}",
+                rolling.get(name).value().map_or("null".to_owned(), go_json)
+            )
+        })
         .collect();
-    let rolling = if rolling.exists() { format!("{{{}}}", parts.join(",")) } else { "null".to_owned() };
-    format!("{{\"Type\":{},\"RollingUpdate\":{rolling}}}", go_json(&strategy.get("type").str().into()))
+    let rolling = if rolling.exists() {
+        format!("{{{}}}", parts.join(","))
+    } else {
+        "null".to_owned()
+    };
+    format!(
+        "{{\"Type\":{},\"RollingUpdate\":{rolling}}}",
+        go_json(&strategy.get("type").str().into())
+    )
 }
 
 fn validate_status(new: &Value, old: &Value) -> Findings {
@@ -173,7 +190,12 @@ fn cells(object: &Value, now: i64) -> Vec<Value> {
     let selector = selector.map_or("<invalid>".to_owned(), |selector| selector.to_string());
     vec![
         table::name(object),
-        format!("{}/{}", status.get("readyReplicas").int(), spec.get("replicas").int()).into(),
+        format!(
+            "{}/{}",
+            status.get("readyReplicas").int(),
+            spec.get("replicas").int()
+        )
+        .into(),
         status.get("updatedReplicas").int().into(),
         status.get("availableReplicas").int().into(),
         table::age(object, now),

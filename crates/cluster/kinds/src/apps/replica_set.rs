@@ -45,7 +45,13 @@ pub const RULES: Rules = Rules {
 /// ReplicaSets and ReplicationControllers can be selected by how many pods they have.
 pub const REPLICAS: &[Selectable] = &[Selectable {
     name: "status.replicas",
-    value: |object| Field::root(object).get("status").get("replicas").int().to_string(),
+    value: |object| {
+        Field::root(object)
+            .get("status")
+            .get("replicas")
+            .int()
+            .to_string()
+    },
 }];
 
 const TEMPLATE: &[&str] = &["spec", "template"];

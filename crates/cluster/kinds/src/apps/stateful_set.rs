@@ -57,7 +57,11 @@ struct Checks {
 }
 
 impl Checks {
-    const ALL: Self = Self { service_name: true, template: true, claims: true };
+    const ALL: Self = Self {
+        service_name: true,
+        template: true,
+        claims: true,
+    };
 }
 
 fn default(object: &mut Value) {
@@ -93,7 +97,12 @@ fn default(object: &mut Value) {
 
 /// `maxUnavailable` is a feature that is off.
 fn drop_max_unavailable(new: &mut Value, old: Option<&Value>) {
-    let path = |object| Field::root(object).get("spec").get("updateStrategy").get("rollingUpdate");
+    let path = |object| {
+        Field::root(object)
+            .get("spec")
+            .get("updateStrategy")
+            .get("rollingUpdate")
+    };
     if old.is_some_and(|old| path(old).get("maxUnavailable").exists()) {
         return;
     }
@@ -105,7 +114,11 @@ fn drop_max_unavailable(new: &mut Value, old: Option<&Value>) {
 fn validate_update(new: &Value, old: &Value) -> Findings {
     let (spec, old_spec) = (Field::root(new).get("spec"), Field::root(old).get("spec"));
     let options = workload::options(&old_spec.get("template"));
-    let mut checks = Checks { service_name: false, template: true, claims: false };
+    let mut checks = Checks {
+        service_name: false,
+        template: true,
+        claims: false,
+    };
     // An old object that is wrong by today's rules may go on, but for its template.
     let mut before = Vec::new();
     validate_spec(&old_spec, &options, checks, &mut before);
@@ -152,11 +165,17 @@ fn validate_spec(spec: &Field<'_>, options: &Options, checks: Checks, out: &mut 
     }
     non_negative(&spec.get("replicas"), out);
     non_negative(&spec.get("minReadySeconds"), out);
-    let start = spec.get("ordinals.start").with(spec.get("ordinals").get("start").value());
+    let start = spec
+        .get("ordinals.start")
+        .with(spec.get("ordinals").get("start").value());
     non_negative(&start, out);
     let service = spec.get("serviceName");
     if checks.service_name && !service.is_empty() {
-        out.extend(names::dns_label(service.str()).into_iter().map(|text| service.invalid(text)));
+        out.extend(
+            names::dns_label(service.str())
+                .into_iter()
+                .map(|text| service.invalid(text)),
+        );
     }
     workload::required_selector(&spec.get("selector"), "statefulset", out);
     let template = spec.get("template");
@@ -206,15 +225,23 @@ fn validate_template(
 ) {
     let place = spec.get("template");
     let mut template = place.value().cloned().unwrap_or_default();
-    let claims: Vec<&str> =
-        spec.items("volumeClaimTemplates").map(|claim| claim.get("metadata").get("name").str()).collect();
+    let claims: Vec<&str> = spec
+        .items("volumeClaimTemplates")
+        .map(|claim| claim.get("metadata").get("name").str())
+        .collect();
     let of_pod = template.ensure("spec");
     of_pod.unset("subdomain");
     of_pod.unset("hostname");
     if !claims.is_empty() {
-        let claimed = claims.iter().map(|name| json!({"name": name, "persistentVolumeClaim": {"claimName": name}}));
-        let own = Field::root(of_pod).items("volumes").filter(|v| !claims.contains(&v.get("name").str()));
-        let volumes: Vec<Value> = claimed.chain(own.filter_map(|volume| volume.value().cloned())).collect();
+        let claimed = claims
+            .iter()
+            .map(|name| json!({"name": name, "persistentVolumeClaim": {"claimName": name}}));
+        let own = Field::root(of_pod)
+            .items("volumes")
+            .filter(|v| !claims.contains(&v.get("name").str()));
+        let volumes: Vec<Value> = claimed
+            .chain(own.filter_map(|volume| volume.value().cloned()))
+            .collect();
         of_pod.set("volumes", volumes);
     }
     // The checks of a changed copy borrow from it, and findings own their values.
@@ -247,7 +274,12 @@ fn validate_status(new: &Value, old: &Value) -> Findings {
             "observedGeneration",
             "collisionCount",
         ],
-        &["readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"],
+        &[
+            "readyReplicas",
+            "currentReplicas",
+            "updatedReplicas",
+            "availableReplicas",
+        ],
         "status.readyReplicas",
         &mut out,
     );
@@ -288,6 +320,16 @@ fn cells(object: &Value, now: i64) -> Vec<Value> {
     let root = Field::root(object);
     let (spec, status) = (root.get("spec"), root.get("status"));
     let [names, images] = workload::container_cells(&spec.get("template"));
-    let ready = format!("{}/{}", status.get("readyReplicas").int(), spec.get("replicas").int());
-    vec![table::name(object), ready.into(), table::age(object, now), names, images]
+    let ready = format!(
+        "{}/{}",
+        status.get("readyReplicas").int(),
+        spec.get("replicas").int()
+    );
+    vec![
+        table::name(object),
+        ready.into(),
+        table::age(object, now),
+        names,
+        images,
+    ]
 }

@@ -26,7 +26,9 @@ pub const RULES: Rules = Rules {
     warnings: |object| {
         let root = Field::root(object);
         let mut out: Vec<String> = workload::name_warning(&root).into_iter().collect();
-        out.extend(job::spec_warnings(&root.get("spec").get("jobTemplate").get("spec")));
+        out.extend(job::spec_warnings(
+            &root.get("spec").get("jobTemplate").get("spec"),
+        ));
         out
     },
     update_warnings,
@@ -125,7 +127,9 @@ fn time_zone(zone: &Field<'_>, out: &mut Findings) {
         (1..=14).contains(&part.len())
             && !matches!(part, "." | "..")
             && !part.starts_with('-')
-            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_+".contains(&b))
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b".-_+".contains(&b))
     };
     if !name.split('/').all(is_part) {
         out.push(zone.invalid(format!("unknown time zone {name}")));
@@ -138,7 +142,9 @@ fn time_zone(zone: &Field<'_>, out: &mut Findings) {
     // Go finds zones by the names of files, in which case matters; `Local` is known to it too.
     let known = name == "UTC"
         || name == "Local"
-        || jiff::tz::db().get(name).is_ok_and(|zone| zone.iana_name() == Some(name));
+        || jiff::tz::db()
+            .get(name)
+            .is_ok_and(|zone| zone.iana_name() == Some(name));
     if !known {
         out.push(zone.invalid(format!("unknown time zone {name}")));
     }
@@ -149,7 +155,9 @@ fn update_warnings(new: &Value, old: &Value) -> Vec<String> {
     let generation = |object: &Field<'_>| object.get("metadata").get("generation").int();
     let mut out = Vec::new();
     if generation(&new) != generation(&old) {
-        out.extend(job::spec_warnings(&new.get("spec").get("jobTemplate").get("spec")));
+        out.extend(job::spec_warnings(
+            &new.get("spec").get("jobTemplate").get("spec"),
+        ));
     }
     if new.get("spec").get("schedule").str().contains("TZ") {
         out.push(
@@ -167,7 +175,11 @@ fn cells(object: &Value, now: i64) -> Vec<Value> {
     let job = spec.get("jobTemplate").get("spec");
     let [names, images] = workload::container_cells(&job.get("template"));
     let last = status.get("lastScheduleTime");
-    let last = if last.exists() { table::since(last.str(), now) } else { "<none>".to_owned() };
+    let last = if last.exists() {
+        table::since(last.str(), now)
+    } else {
+        "<none>".to_owned()
+    };
     let suspended = match spec.get("suspend").opt_bool() {
         Some(true) => "True",
         Some(false) => "False",

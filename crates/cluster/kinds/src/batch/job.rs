@@ -22,6 +22,7 @@ pub const RULES: Rules = Rules {
     prepare_create: |object| {
         generate_selector(object);
         workload::prepare_create(object, TEMPLATE, json!({}));
+        labels_of_template(object);
     },
     prepare_update: |new, old| workload::prepare_update(new, old, TEMPLATE),
     validate_create: |object| validate(&Field::root(object), &Options::NEW_TEMPLATE, true),
@@ -44,7 +45,13 @@ pub const RULES: Rules = Rules {
     cells,
     selectable: &[Selectable {
         name: "status.successful",
-        value: |object| Field::root(object).get("status").get("succeeded").int().to_string(),
+        value: |object| {
+            Field::root(object)
+                .get("status")
+                .get("succeeded")
+                .int()
+                .to_string()
+        },
     }],
     ..GENERIC_RULES
 };
@@ -62,19 +69,44 @@ fn default(object: &mut Value) {
         spec.set("completions", 1);
     }
     spec.default_to("parallelism", 1);
-    let retries = if has(spec, "backoffLimitPerIndex") { i32::MAX } else { 6 };
+    let retries = if has(spec, "backoffLimitPerIndex") {
+        i32::MAX
+    } else {
+        6
+    };
     spec.default_to("backoffLimit", retries);
     spec.default_to("completionMode", "NonIndexed");
     spec.default_to("suspend", false);
-    let replacement = if has(spec, "podFailurePolicy") { "Failed" } else { "TerminatingOrFailed" };
+    let replacement = if has(spec, "podFailurePolicy") {
+        "Failed"
+    } else {
+        "TerminatingOrFailed"
+    };
     spec.default_to("podReplacementPolicy", replacement);
     spec.default_to("manualSelector", false);
     template_of(spec);
-    let labels = Field::root(spec).get("template").get("metadata").get("labels").value().cloned();
-    if let Some(labels) = labels {
+    object.ensure("status");
+    // A new Job gets them once they are generated: upstream's two maps are one.
+    let labels = Field::root(object)
+        .get("spec")
+        .get("template")
+        .get("metadata")
+        .get("labels");
+    if labels.key(UID_LABELS[1]).exists() {
+        labels_of_template(object);
+    }
+}
+
+/// A Job without labels has those of its template.
+fn labels_of_template(object: &mut Value) {
+    let labels = Field::root(object)
+        .get("spec")
+        .get("template")
+        .get("metadata")
+        .get("labels");
+    if let Some(labels) = labels.value().cloned() {
         object.ensure("metadata").default_zero("labels", labels);
     }
-    object.ensure("status");
 }
 
 /// Fills in what the templates of Jobs have, in a Job and in a CronJob.
@@ -96,13 +128,18 @@ fn generate_selector(object: &mut Value) {
         return;
     }
     let meta = root.get("metadata");
-    let (name, uid) = (meta.get("name").str().to_owned(), meta.get("uid").str().to_owned());
+    let (name, uid) = (
+        meta.get("name").str().to_owned(),
+        meta.get("uid").str().to_owned(),
+    );
     let spec = object.ensure("spec");
     let labels = spec.ensure("template").ensure("metadata").ensure("labels");
     for (keys, value) in [(NAME_LABELS, &name), (UID_LABELS, &uid)] {
         keys.iter().for_each(|key| labels.default_to(key, value.as_str()));
     }
-    spec.ensure("selector").ensure("matchLabels").default_to(UID_LABELS[1], uid);
+    spec.ensure("selector")
+        .ensure("matchLabels")
+        .default_to(UID_LABELS[1], uid);
 }
 
 fn validate(job: &Field<'_>, options: &Options, prefixed_labels: bool) -> Findings {
@@ -115,7 +152,9 @@ fn validate(job: &Field<'_>, options: &Options, prefixed_labels: bool) -> Findin
         let name = meta.get("name");
         let longest = format!("{}-{}", name.str(), completions - 1);
         if !names::dns_label(&longest).is_empty() {
-            out.push(name.invalid(format!("will not able to create pod with invalid DNS label: {longest}")));
+            out.push(name.invalid(format!(
+                "will not able to create pod with invalid DNS label: {longest}"
+            )));
         }
     }
     out
@@ -170,21 +209,28 @@ fn validate_update(new: &Field<'_>, old: &Field<'_>) -> Findings {
     let (spec, old_spec) = (new.get("spec"), old.get("spec"));
     let old_template = old_spec.get("template");
     let mut options = workload::options(&old_template);
-    options.allow_invalid_selector_values |= old_spec
-        .get("selector")
-        .items("matchExpressions")
-        .any(|e| e.get("values").strings().any(|value| !names::label_value(value).is_empty()));
+    options.allow_invalid_selector_values |= old_spec.get("selector").items("matchExpressions").any(|e| {
+        e.get("values")
+            .strings()
+            .any(|value| !names::label_value(value).is_empty())
+    });
     let old_labels = old_template.get("metadata").get("labels");
     let prefixed = old_labels.key(NAME_LABELS[1]).exists() && old_labels.key(UID_LABELS[1]).exists();
     // Upstream checks the new object as on a create, and then as an update, which checks the spec again.
-    let mut out = metadata::create(&new.get("metadata"), true, names::dns_subdomain_name);
+    let mut out = metadata::create_of_kubernetes(&new.get("metadata"), true, names::dns_subdomain_name);
     out.extend(validate(new, &options, prefixed));
     validate_spec(&spec, &options, &mut out);
     completions(&spec, &old_spec, &mut out);
     immutable_selector(&spec.get("selector"), &old_spec.get("selector"), &mut out);
     let movable = old_spec.get("suspend").bool() && !old.get("status").get("startTime").exists();
     immutable_template(&spec.get("template"), &old_template, movable, &mut out);
-    for name in ["completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"] {
+    for name in [
+        "completionMode",
+        "podFailurePolicy",
+        "backoffLimitPerIndex",
+        "managedBy",
+        "successPolicy",
+    ] {
         immutable(&spec.get(name), &old_spec.get(name), &mut out);
     }
     out
@@ -205,7 +251,10 @@ fn immutable_template(new: &Field<'_>, old: &Field<'_>, movable: bool, out: &mut
     let mut expected = old.value().cloned().unwrap_or_default();
     if movable {
         let new_value = new.value().cloned().unwrap_or_default();
-        let (spec, new_spec) = (expected.ensure("spec"), new_value.get("spec").cloned().unwrap_or_default());
+        let (spec, new_spec) = (
+            expected.ensure("spec"),
+            new_value.get("spec").cloned().unwrap_or_default(),
+        );
         for name in ["nodeSelector", "tolerations", "schedulingGates"] {
             spec.keep(name, &new_spec);
         }
@@ -261,7 +310,9 @@ fn cells(object: &Value, now: i64) -> Vec<Value> {
     };
     let start = table::seconds(status.get("startTime").str());
     let end = table::seconds(status.get("completionTime").str()).unwrap_or(now);
-    let duration = start.map_or(String::new(), |start| table::human_duration(end.saturating_sub(start)));
+    let duration = start.map_or(String::new(), |start| {
+        table::human_duration(end.saturating_sub(start))
+    });
     let [names, images] = workload::container_cells(&spec.get("template"));
     vec![
         table::name(object),

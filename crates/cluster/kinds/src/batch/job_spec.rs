@@ -4,8 +4,8 @@ use crate::core::pod::{Options, spec as pod_spec};
 use crate::cursor::{Field, Findings};
 use crate::field::{Finding, FindingKind, go_json, go_quote};
 use crate::limits::{
-    FAILED_INDEXES_MAX, JOB_COMPLETIONS_SOFT_MAX, JOB_HIGH_COMPLETIONS_MAX, JOB_PARALLELISM_MAX, POLICY_RULES_MAX,
-    SUCCEEDED_INDEXES_MAX,
+    FAILED_INDEXES_MAX, JOB_COMPLETIONS_SOFT_MAX, JOB_HIGH_COMPLETIONS_MAX, JOB_PARALLELISM_MAX,
+    POLICY_RULES_MAX, SUCCEEDED_INDEXES_MAX,
 };
 use crate::metadata::non_negative;
 use crate::names;
@@ -34,8 +34,15 @@ pub fn validate(spec: &Field<'_>, options: &Options, out: &mut Findings) {
     completion_mode(spec, out);
     failure_policy(spec, out);
     success_policy(spec, out);
-    let (replacement, has_policy) = (spec.get("podReplacementPolicy"), spec.get("podFailurePolicy").exists());
-    let allowed: &[&str] = if has_policy { &["Failed"] } else { &["Failed", "TerminatingOrFailed"] };
+    let (replacement, has_policy) = (
+        spec.get("podReplacementPolicy"),
+        spec.get("podFailurePolicy").exists(),
+    );
+    let allowed: &[&str] = if has_policy {
+        &["Failed"]
+    } else {
+        &["Failed", "TerminatingOrFailed"]
+    };
     if replacement.exists() && !allowed.contains(&replacement.str()) {
         out.push(replacement.not_supported(allowed));
     }
@@ -56,7 +63,11 @@ fn managed_by(manager: &Field<'_>, out: &mut Findings) {
     match name.split_once('/') {
         _ if name.is_empty() => out.push(manager.required("")),
         Some((host, path)) if !host.is_empty() && !path.is_empty() => {
-            out.extend(names::dns_subdomain(host).into_iter().map(|text| manager.invalid_value(host, text)));
+            out.extend(
+                names::dns_subdomain(host)
+                    .into_iter()
+                    .map(|text| manager.invalid_value(host, text)),
+            );
             let allowed = |b: u8| b.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:".contains(&b);
             if !path.bytes().all(allowed) {
                 let text = names::pattern("Invalid path", r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+", &[]);
@@ -94,10 +105,14 @@ fn completion_mode(spec: &Field<'_>, out: &mut Findings) {
         }
         if completions.int() > JOB_COMPLETIONS_SOFT_MAX && per_index.exists() {
             if !failed.exists() {
-                let detail = format!("must be specified when completions is above {JOB_COMPLETIONS_SOFT_MAX}");
+                let detail =
+                    format!("must be specified when completions is above {JOB_COMPLETIONS_SOFT_MAX}");
                 out.push(failed.required(detail));
             }
-            for field in [parallelism, failed].iter().filter(|field| field.int() > JOB_HIGH_COMPLETIONS_MAX) {
+            for field in [parallelism, failed]
+                .iter()
+                .filter(|field| field.int() > JOB_HIGH_COMPLETIONS_MAX)
+            {
                 out.push(field.invalid(format!(
                     "must be less than or equal to {JOB_HIGH_COMPLETIONS_MAX} when completions are above \
                      {JOB_COMPLETIONS_SOFT_MAX} and used with backoff limit per index"
@@ -150,10 +165,16 @@ fn failure_policy(spec: &Field<'_>, out: &mut Findings) {
         pod_conditions(&conditions, out);
         match (codes.exists(), !conditions.is_empty()) {
             (true, true) => {
-                out.push(without_value(&rule, "specifying both OnExitCodes and OnPodConditions is not supported"));
+                out.push(without_value(
+                    &rule,
+                    "specifying both OnExitCodes and OnPodConditions is not supported",
+                ));
             }
             (false, false) => {
-                out.push(without_value(&rule, "specifying one of OnExitCodes and OnPodConditions is required"));
+                out.push(without_value(
+                    &rule,
+                    "specifying one of OnExitCodes and OnPodConditions is required",
+                ));
             }
             _ => {}
         }
@@ -164,7 +185,11 @@ fn pod_conditions(conditions: &Field<'_>, out: &mut Findings) {
     too_many(conditions, POLICY_RULES_MAX, out);
     for pattern in conditions.list() {
         let (kind, status) = (pattern.get("type"), pattern.get("status"));
-        out.extend(names::qualified_name(kind.str()).into_iter().map(|text| kind.invalid(text)));
+        out.extend(
+            names::qualified_name(kind.str())
+                .into_iter()
+                .map(|text| kind.invalid(text)),
+        );
         match status.str() {
             "" => out.push(status.required(valid_values(&STATUSES))),
             text if STATUSES.contains(&text) => {}
@@ -174,7 +199,11 @@ fn pod_conditions(conditions: &Field<'_>, out: &mut Findings) {
 }
 
 fn exit_codes(codes: &Field<'_>, pod: &Field<'_>, out: &mut Findings) {
-    let (operator, container, values) = (codes.get("operator"), codes.get("containerName"), codes.get("values"));
+    let (operator, container, values) = (
+        codes.get("operator"),
+        codes.get("containerName"),
+        codes.get("values"),
+    );
     match operator.str() {
         "In" | "NotIn" => {}
         "" => out.push(operator.required(valid_values(&["In", "NotIn"]))),
@@ -241,7 +270,9 @@ fn success_policy(spec: &Field<'_>, out: &mut Findings) {
         }
         non_negative(&count, out);
         let above = |most: i64, what: &str| {
-            count.invalid(format!("must be less than or equal to {most} (the number of {what})"))
+            count.invalid(format!(
+                "must be less than or equal to {most} (the number of {what})"
+            ))
         };
         if count.int() > completions {
             out.push(above(completions, "specified completions"));
@@ -261,7 +292,9 @@ pub fn count_indexes(text: &str, completions: i64) -> Result<i64, String> {
     for part in text.split(',') {
         let (first, end) = interval(part, completions)?;
         if let Some(last) = last.filter(|last| *last >= first) {
-            return Err(format!("non-increasing order, previous: {last}, current: {first}"));
+            return Err(format!(
+                "non-increasing order, previous: {last}, current: {first}"
+            ));
         }
         total += end - first + 1;
         last = Some(end);
@@ -272,9 +305,9 @@ pub fn count_indexes(text: &str, completions: i64) -> Result<i64, String> {
 /// The first and the last index of `3-5`.
 pub fn interval(text: &str, completions: i64) -> Result<(i64, i64), String> {
     let parse = |text: &str| -> Result<i64, String> {
-        let index: i64 = text.parse().map_err(|_| {
-            format!("cannot convert string to integer for index: {}", go_quote(text))
-        })?;
+        let index: i64 = text
+            .parse()
+            .map_err(|_| format!("cannot convert string to integer for index: {}", go_quote(text)))?;
         if index >= completions {
             return Err(format!("too large index: {}", go_quote(text)));
         }
@@ -286,7 +319,9 @@ pub fn interval(text: &str, completions: i64) -> Result<(i64, i64), String> {
         [first, last] => {
             let (first, last) = (parse(first)?, parse(last)?);
             if first >= last {
-                return Err(format!("non-increasing order, previous: {first}, current: {last}"));
+                return Err(format!(
+                    "non-increasing order, previous: {first}, current: {last}"
+                ));
             }
             Ok((first, last))
         }
@@ -313,6 +348,9 @@ mod tests {
         ] {
             assert_eq!(count_indexes(text, 5), count.map_err(str::to_owned), "{text}");
         }
-        assert!(count_indexes("1-2-3", 5).is_err_and(|error| error.starts_with("the fragment \"1-2-3\" violates")));
+        assert!(
+            count_indexes("1-2-3", 5)
+                .is_err_and(|error| error.starts_with("the fragment \"1-2-3\" violates"))
+        );
     }
 }

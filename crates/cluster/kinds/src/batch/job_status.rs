@@ -10,7 +10,9 @@ use crate::{internal, table};
 
 /// Whether a condition is there and true.
 pub fn is_true(status: &Field<'_>, r#type: &str) -> bool {
-    status.items("conditions").any(|c| c.get("type").str() == r#type && c.get("status").str() == "True")
+    status
+        .items("conditions")
+        .any(|c| c.get("type").str() == r#type && c.get("status").str() == "True")
 }
 
 /// The two states of a Job that an update goes between.
@@ -22,7 +24,11 @@ struct Change<'a> {
 
 /// What is wrong with a status update, metadata's changes aside.
 pub fn validate(new: &Field<'_>, old: &Field<'_>) -> Findings {
-    let change = Change { spec: new.get("spec"), new: new.get("status"), old: old.get("status") };
+    let change = Change {
+        spec: new.get("spec"),
+        new: new.get("status"),
+        old: old.get("status"),
+    };
     let mut out = Vec::new();
     for name in ["active", "succeeded", "failed", "ready", "terminating"] {
         non_negative(&change.new.get(name), &mut out);
@@ -76,10 +82,16 @@ impl Change<'_> {
         let start = self.new.get("startTime");
         let complete = self.is("Complete");
         if (self.turned("Complete") || self.turned("Failed")) && complete && self.is("Failed") {
-            out.push(without_value(&conditions, "cannot set Complete=True and Failed=true conditions"));
+            out.push(without_value(
+                &conditions,
+                "cannot set Complete=True and Failed=true conditions",
+            ));
         }
         if (self.turned("Complete") || self.turned("FailureTarget")) && complete && self.is("FailureTarget") {
-            out.push(without_value(&conditions, "cannot set Complete=True and FailureTarget=true conditions"));
+            out.push(without_value(
+                &conditions,
+                "cannot set Complete=True and FailureTarget=true conditions",
+            ));
         }
         if self.turned("Complete") || self.changed("completionTime") {
             if end.exists() && !complete {
@@ -136,14 +148,18 @@ impl Change<'_> {
 
     fn indexes(&self, out: &mut Findings) {
         let (done, failed) = (self.new.get("completedIndexes"), self.new.get("failedIndexes"));
-        let (done_changed, failed_changed) = (self.changed("completedIndexes"), self.changed("failedIndexes"));
+        let (done_changed, failed_changed) =
+            (self.changed("completedIndexes"), self.changed("failedIndexes"));
         let completions = self.spec.get("completions").opt_int();
         let per_index = self.spec.get("backoffLimitPerIndex").exists();
         if let Some(completions) = completions {
             if done_changed && let Err(error) = count_indexes(done.str(), completions) {
                 out.push(done.invalid(format!("error parsing completedIndexes: {error}")));
             }
-            if failed_changed && per_index && let Err(error) = count_indexes(failed.str(), completions) {
+            if failed_changed
+                && per_index
+                && let Err(error) = count_indexes(failed.str(), completions)
+            {
                 out.push(failed.invalid(format!("error parsing failedIndexes: {error}")));
             }
         }
@@ -188,7 +204,10 @@ impl Change<'_> {
         let conditions = self.new.get("conditions");
         for name in ["Failed", "Complete", "FailureTarget"] {
             if is_true(&self.old, name) && !self.is(name) {
-                out.push(without_value(&conditions, format!("cannot disable the terminal {name}=True condition")));
+                out.push(without_value(
+                    &conditions,
+                    format!("cannot disable the terminal {name}=True condition"),
+                ));
             }
         }
         let elastic = self.spec.get("completionMode").str() == "Indexed"
@@ -204,7 +223,9 @@ impl Change<'_> {
             out.push(end.invalid(IMMUTABLE));
         }
         let suspended = |status: &Field<'_>, value: &str| {
-            status.items("conditions").any(|c| c.get("type").str() == "Suspended" && c.get("status").str() == value)
+            status
+                .items("conditions")
+                .any(|c| c.get("type").str() == "Suspended" && c.get("status").str() == value)
         };
         let resuming = suspended(&self.old, "True") && suspended(&self.new, "False");
         let started = self.old.get("startTime").exists() && self.changed("startTime");
@@ -214,7 +235,10 @@ impl Change<'_> {
         }
         let met = is_true(&self.old, "SuccessCriteriaMet");
         if met && !self.is("SuccessCriteriaMet") {
-            out.push(without_value(&conditions, "cannot disable the SuccessCriteriaMet=True condition"));
+            out.push(without_value(
+                &conditions,
+                "cannot disable the SuccessCriteriaMet=True condition",
+            ));
         }
         if is_true(&self.old, "Complete") && !met && self.is("SuccessCriteriaMet") {
             let detail = "cannot set SuccessCriteriaMet=True for Job already has Complete=true conditions";
@@ -226,7 +250,9 @@ impl Change<'_> {
 /// An index that is in both lists.
 fn overlap(done: &str, failed: &str, completions: i64) -> Option<i64> {
     let intervals = |text: &str| -> Vec<(i64, i64)> {
-        text.split(',').filter_map(|part| interval(part, completions).ok()).collect()
+        text.split(',')
+            .filter_map(|part| interval(part, completions).ok())
+            .collect()
     };
     let (done, failed) = (intervals(done), intervals(failed));
     let (mut done, mut failed) = (done.iter().peekable(), failed.iter().peekable());
@@ -234,7 +260,11 @@ fn overlap(done: &str, failed: &str, completions: i64) -> Option<i64> {
         if a <= d && c <= b {
             return Some(*a.max(c));
         }
-        if a <= c { done.next() } else { failed.next() };
+        if a <= c {
+            done.next()
+        } else {
+            failed.next()
+        };
     }
     None
 }

@@ -40,16 +40,33 @@ struct Bounds {
     names: &'static [&'static str],
 }
 
-const MINUTES: Bounds = Bounds { min: 0, max: 59, names: &[] };
-const HOURS: Bounds = Bounds { min: 0, max: 23, names: &[] };
-const DAYS: Bounds = Bounds { min: 1, max: 31, names: &[] };
+const MINUTES: Bounds = Bounds {
+    min: 0,
+    max: 59,
+    names: &[],
+};
+const HOURS: Bounds = Bounds {
+    min: 0,
+    max: 23,
+    names: &[],
+};
+const DAYS: Bounds = Bounds {
+    min: 1,
+    max: 31,
+    names: &[],
+};
 const MONTHS: Bounds = Bounds {
     min: 1,
     max: 12,
-    names: &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
+    names: &[
+        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+    ],
 };
-const WEEKDAYS: Bounds =
-    Bounds { min: 0, max: 6, names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"] };
+const WEEKDAYS: Bounds = Bounds {
+    min: 0,
+    max: 6,
+    names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"],
+};
 
 impl Schedule {
     /// Reads a schedule. A time zone before it (`TZ=...`) is read over: CronJobs refuse it elsewhere.
@@ -59,7 +76,9 @@ impl Schedule {
         }
         let mut text = text;
         if text.starts_with("TZ=") || text.starts_with("CRON_TZ=") {
-            let Some((_, rest)) = text.split_once(' ') else { return fail("empty spec string") };
+            let Some((_, rest)) = text.split_once(' ') else {
+                return fail("empty spec string");
+            };
             text = rest.trim();
         }
         if text.starts_with('@') {
@@ -68,14 +87,24 @@ impl Schedule {
         let fields: Vec<&str> = text.split_whitespace().collect();
         let [minute, hour, day, month, weekday] = fields[..] else {
             let shown = fields.join(" ");
-            return fail(format!("expected exactly 5 fields, found {}: [{shown}]", fields.len()));
+            return fail(format!(
+                "expected exactly 5 fields, found {}: [{shown}]",
+                fields.len()
+            ));
         };
         let (minute, _) = field(minute, &MINUTES)?;
         let (hour, _) = field(hour, &HOURS)?;
         let (day, day_star) = field(day, &DAYS)?;
         let (month, _) = field(month, &MONTHS)?;
         let (weekday, weekday_star) = field(weekday, &WEEKDAYS)?;
-        Ok(Self::At(Fields { minute, hour, day, month, weekday, both_days: day_star || weekday_star }))
+        Ok(Self::At(Fields {
+            minute,
+            hour,
+            day,
+            month,
+            weekday,
+            both_days: day_star || weekday_star,
+        }))
     }
 
     fn parse_descriptor(text: &str) -> Parsed<Self> {
@@ -104,7 +133,11 @@ impl Schedule {
         match self {
             Self::Every(seconds) => {
                 let whole = after.round(jiff::Unit::Second).ok()?;
-                let start = if whole > *after { whole.checked_sub(1.second()).ok()? } else { whole };
+                let start = if whole > *after {
+                    whole.checked_sub(1.second()).ok()?
+                } else {
+                    whole
+                };
                 start.checked_add(Span::new().try_seconds(*seconds).ok()?).ok()
             }
             Self::At(fields) => fields.next(after),
@@ -118,9 +151,21 @@ impl Fields {
         let mut time = minute_start(after)?.checked_add(1.minute()).ok()?;
         while time.year() <= last_year {
             if self.month & bit(time.month()) == 0 {
-                time = time.first_of_month().ok()?.checked_add(1.month()).ok()?.start_of_day().ok()?;
+                time = time
+                    .first_of_month()
+                    .ok()?
+                    .checked_add(1.month())
+                    .ok()?
+                    .start_of_day()
+                    .ok()?;
             } else if !self.allows_day(&time) {
-                time = time.start_of_day().ok()?.checked_add(1.day()).ok()?.start_of_day().ok()?;
+                time = time
+                    .start_of_day()
+                    .ok()?
+                    .checked_add(1.day())
+                    .ok()?
+                    .start_of_day()
+                    .ok()?;
             } else if self.hour & bit(time.hour()) == 0 {
                 let past: i64 = time.minute().into();
                 time = time.checked_add((60 - past).minutes()).ok()?;
@@ -140,7 +185,11 @@ impl Fields {
             other => other.to_monday_one_offset(),
         };
         let weekday = self.weekday & bit(weekday) != 0;
-        if self.both_days { day && weekday } else { day || weekday }
+        if self.both_days {
+            day && weekday
+        } else {
+            day || weekday
+        }
     }
 }
 
@@ -196,25 +245,40 @@ fn range(text: &str, bounds: &Bounds) -> Parsed<(u64, bool)> {
         _ => return fail(format!("too many slashes: {text}")),
     };
     if start < bounds.min {
-        return fail(format!("beginning of range ({start}) below minimum ({}): {text}", bounds.min));
+        return fail(format!(
+            "beginning of range ({start}) below minimum ({}): {text}",
+            bounds.min
+        ));
     }
     if end > bounds.max {
-        return fail(format!("end of range ({end}) above maximum ({}): {text}", bounds.max));
+        return fail(format!(
+            "end of range ({end}) above maximum ({}): {text}",
+            bounds.max
+        ));
     }
     if start > end {
-        return fail(format!("beginning of range ({start}) beyond end of range ({end}): {text}"));
+        return fail(format!(
+            "beginning of range ({start}) beyond end of range ({end}): {text}"
+        ));
     }
     if step == 0 {
         return fail(format!("step of range should be a positive number: {text}"));
     }
     let step = usize::try_from(step).unwrap_or(usize::MAX);
-    let bits = (start..=end).step_by(step).fold(0, |bits, value| bits | 1 << value);
+    let bits = (start..=end)
+        .step_by(step)
+        .fold(0, |bits, value| bits | 1 << value);
     Ok((bits, star))
 }
 
 fn value(text: &str, bounds: &Bounds) -> Parsed<u32> {
     let lower = text.to_lowercase();
-    match bounds.names.iter().zip(bounds.min..).find(|(name, _)| **name == lower) {
+    match bounds
+        .names
+        .iter()
+        .zip(bounds.min..)
+        .find(|(name, _)| **name == lower)
+    {
         Some((_, value)) => Ok(value),
         None => number(text),
     }
@@ -222,7 +286,10 @@ fn value(text: &str, bounds: &Bounds) -> Parsed<u32> {
 
 fn number(text: &str) -> Parsed<u32> {
     let failed = |why: &str| {
-        fail(format!("failed to parse int from {text}: strconv.Atoi: parsing {}: {why}", go_quote(text)))
+        fail(format!(
+            "failed to parse int from {text}: strconv.Atoi: parsing {}: {why}",
+            go_quote(text)
+        ))
     };
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -250,10 +317,14 @@ fn go_duration(text: &str) -> Result<i64, String> {
     }
     let mut seconds = 0.0;
     while !rest.is_empty() {
-        let len = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let len = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(rest.len());
         let (number, tail) = rest.split_at(len);
         let number: f64 = number.parse().map_err(|_| invalid())?;
-        let len = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
+        let len = tail
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(len);
         let factor = match unit {
             "" => return Err(format!("time: missing unit in duration {}", go_quote(text))),
@@ -263,12 +334,21 @@ fn go_duration(text: &str) -> Result<i64, String> {
             "s" => 1.0,
             "m" => 60.0,
             "h" => 3600.0,
-            _ => return Err(format!("time: unknown unit {} in duration {}", go_quote(unit), go_quote(text))),
+            _ => {
+                return Err(format!(
+                    "time: unknown unit {} in duration {}",
+                    go_quote(unit),
+                    go_quote(text)
+                ));
+            }
         };
         seconds += number * factor;
         rest = tail;
     }
-    #[expect(clippy::cast_possible_truncation, reason = "Rust's cast saturates, and part of a second does not count")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "Rust's cast saturates, and part of a second does not count"
+    )]
     let whole = seconds as i64;
     Ok(if negative { whole.saturating_neg() } else { whole })
 }
@@ -300,7 +380,10 @@ mod tests {
         }
         // Half past two does not exist on that day.
         let berlin = "2024-03-31T01:00:00+01:00[Europe/Berlin]";
-        assert_eq!(next("30 2 * * *", berlin), "2024-04-01T02:30:00+02:00[Europe/Berlin]");
+        assert_eq!(
+            next("30 2 * * *", berlin),
+            "2024-04-01T02:30:00+02:00[Europe/Berlin]"
+        );
     }
 
     #[test]
@@ -309,15 +392,28 @@ mod tests {
             ("* * * *", "expected exactly 5 fields, found 4: [* * * *]"),
             ("60 * * * *", "end of range (60) above maximum (59): 60"),
             ("* * 0 * *", "beginning of range (0) below minimum (1): 0"),
-            ("5-1 * * * *", "beginning of range (5) beyond end of range (1): 5-1"),
-            ("a * * * *", "failed to parse int from a: strconv.Atoi: parsing \"a\": invalid syntax"),
+            (
+                "5-1 * * * *",
+                "beginning of range (5) beyond end of range (1): 5-1",
+            ),
+            (
+                "a * * * *",
+                "failed to parse int from a: strconv.Atoi: parsing \"a\": invalid syntax",
+            ),
             ("*/0 * * * *", "step of range should be a positive number: */0"),
             ("1-2-3 * * * *", "too many hyphens: 1-2-3"),
             ("1/2/3 * * * *", "too many slashes: 1/2/3"),
             ("@never", "unrecognized descriptor: @never"),
-            ("@every 1x", "failed to parse duration @every 1x: time: unknown unit \"x\" in duration \"1x\""),
+            (
+                "@every 1x",
+                "failed to parse duration @every 1x: time: unknown unit \"x\" in duration \"1x\"",
+            ),
         ] {
-            assert_eq!(Schedule::parse(schedule), Err(ScheduleError(error.to_owned())), "{schedule}");
+            assert_eq!(
+                Schedule::parse(schedule),
+                Err(ScheduleError(error.to_owned())),
+                "{schedule}"
+            );
         }
     }
 }

@@ -69,7 +69,7 @@ fn validate_update(new: &Field<'_>, old: &Field<'_>) -> Findings {
         }
     }
     // Upstream checks the whole object again, its metadata included.
-    out.extend(metadata::create(
+    out.extend(metadata::create_of_kubernetes(
         &new.get("metadata"),
         true,
         names::dns_subdomain_name,

@@ -29,7 +29,11 @@ pub const RULES: Rules = Rules {
     },
     validate_create: |object| {
         let mut out = Vec::new();
-        spec::validate_template(&Field::root(object).get("template"), &Options::NEW_TEMPLATE, &mut out);
+        spec::validate_template(
+            &Field::root(object).get("template"),
+            &Options::NEW_TEMPLATE,
+            &mut out,
+        );
         out
     },
     validate_update: |new, old| {

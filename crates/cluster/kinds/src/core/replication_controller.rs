@@ -29,7 +29,13 @@ pub const RULES: Rules = Rules {
         let mut out = Vec::new();
         workload::counts(
             &Field::root(new).get("status"),
-            &["replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration"],
+            &[
+                "replicas",
+                "fullyLabeledReplicas",
+                "readyReplicas",
+                "availableReplicas",
+                "observedGeneration",
+            ],
             &["fullyLabeledReplicas", "readyReplicas", "availableReplicas"],
             "readyReplicas",
             &mut out,
@@ -50,7 +56,11 @@ pub const RULES: Rules = Rules {
 const TEMPLATE: &[&str] = &["spec", "template"];
 
 fn default(object: &mut Value) {
-    let labels = Field::root(object).get("spec").get("template").get("metadata").get("labels");
+    let labels = Field::root(object)
+        .get("spec")
+        .get("template")
+        .get("metadata")
+        .get("labels");
     let labels = labels.value().cloned();
     let spec = object.ensure("spec");
     spec.default_to("replicas", 1);
@@ -71,7 +81,7 @@ fn validate_update(new: &Value, old: &Value) -> Findings {
     let root = Field::root(new);
     let (spec, old_spec) = (root.get("spec"), Field::root(old).get("spec"));
     let options = workload::options(&old_spec.get("template"));
-    let mut out = metadata::create(&root.get("metadata"), true, names::dns_subdomain_name);
+    let mut out = metadata::create_of_kubernetes(&root.get("metadata"), true, names::dns_subdomain_name);
     validate_spec(&spec, &options, &mut out);
     validate_spec(&spec, &options, &mut out);
     out

@@ -1,1 +1,3 @@
 //! Tests of this crate against cases from outside.
+
+mod oracle;

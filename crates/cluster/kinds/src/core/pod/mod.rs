@@ -165,7 +165,7 @@ fn validate_create(pod: &Field<'_>) -> Findings {
 
 /// `validatePodMetadataAndSpec`: what an update checks anew.
 fn check_metadata_and_spec(pod: &Field<'_>, options: &Options) -> Findings {
-    let mut out = metadata::create(&pod.get("metadata"), true, names::dns_subdomain_name);
+    let mut out = metadata::create_of_kubernetes(&pod.get("metadata"), true, names::dns_subdomain_name);
     out.extend(check_annotations_and_spec(pod, options));
     out
 }

@@ -1,0 +1,396 @@
+//! The rules of kinds against the recorded answers of the real API server (`fixtures/cluster/oracle`): for each create,
+//! replace and patch-free status update of an object, the causes of a refusal, or the object that is stored.
+//!
+//! Only what this crate decides is compared: what admission adds to pods is taken out of the answers.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use deploy_cluster_kinds::rules::{self, Rules};
+use deploy_cluster_schema::decode::normalise;
+use deploy_cluster_schema::registry::{GroupVersionKind, Registry};
+use deploy_conformance::{Suite, repository};
+use serde_json::{Map, Value, json};
+
+/// A kind that has rules, and where it is served.
+struct Served {
+    rules: &'static Rules,
+    gvk: GroupVersionKind,
+}
+
+#[test]
+fn the_real_server_says_the_same() {
+    let mut suite = Suite::new("cluster/kinds_oracle");
+    let folder = repository().join("fixtures/cluster/oracle");
+    let mut files = Vec::new();
+    collect(&folder, &mut files);
+    files.sort();
+    for file in files {
+        let area = file
+            .strip_prefix(&folder)
+            .expect("a file of the folder")
+            .with_extension("");
+        let mut live: BTreeMap<String, Value> = BTreeMap::new();
+        let mut scenario = String::new();
+        for line in std::fs::read_to_string(&file)
+            .expect("a file that can be read")
+            .lines()
+        {
+            let row: Value = serde_json::from_str(&without_markers(line)).expect("a line of JSON");
+            if text(&row, "/scenario") != scenario {
+                live.clear();
+                scenario = text(&row, "/scenario").to_owned();
+            }
+            let name = format!("{}/{scenario}/{}", area.display(), text(&row, "/request/name"));
+            if let Some(check) = Check::of(&row, &live) {
+                suite.case(&name, || check.run());
+            }
+            remember(&row, &mut live);
+        }
+    }
+    suite.finish();
+}
+
+fn collect(folder: &Path, files: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder that can be read") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "jsonl") {
+            files.push(path);
+        }
+    }
+}
+
+fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Markers become names, uids and times that are valid.
+fn without_markers(line: &str) -> String {
+    let mut out = line
+        .replace("{ns}", "ns")
+        .replace("{id}", "id")
+        .replace("{generated}", "x");
+    out = out.replace("{clusterIP}", "10.9.8.7");
+    for (start, with) in [
+        ("{uid", "uid"),
+        ("{time", "2020-01-01T00:00:00Z"),
+        ("{rv", "1"),
+        ("{random", "x"),
+    ] {
+        while let Some(from) = out.find(start) {
+            let Some(len) = out[from..].find('}') else { break };
+            out.replace_range(from..=from + len, with);
+        }
+    }
+    out
+}
+
+/// The path of a request without its query.
+fn path(row: &Value) -> (&str, &str, &str) {
+    let (method, rest) = text(row, "/request/do").split_once(' ').unwrap_or_default();
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    (method, path, query)
+}
+
+/// Keeps what is stored under which path.
+fn remember(row: &Value, live: &mut BTreeMap<String, Value>) {
+    let (method, path, query) = path(row);
+    let object = &row["answer"]["body"];
+    let stored = matches!(row["answer"]["status"].as_u64(), Some(200 | 201)) && !query.contains("dryRun=All");
+    let name = text(object, "/metadata/name");
+    if !stored || name.is_empty() || object["kind"] == "Status" {
+        return;
+    }
+    let key = match method {
+        "POST" => format!("{path}/{name}"),
+        "PUT" | "PATCH" | "GET" => path.trim_end_matches("/status").to_owned(),
+        _ => return,
+    };
+    live.insert(key, object.clone());
+}
+
+/// One comparison.
+struct Check {
+    served: Served,
+    new: Value,
+    old: Option<Value>,
+    status_only: bool,
+    code: u64,
+    answer: Value,
+    warnings: Vec<String>,
+}
+
+impl Check {
+    fn of(row: &Value, live: &BTreeMap<String, Value>) -> Option<Self> {
+        let (method, path, _) = path(row);
+        let body = row["request"].get("body").filter(|body| body.is_object())?;
+        let gvk = GroupVersionKind::parse(text(body, "/apiVersion"), text(body, "/kind"))?;
+        let rules = rules::find(&gvk.group, &gvk.version, &gvk.kind);
+        let code = row["answer"]["status"].as_u64()?;
+        let answer = row["answer"]["body"].clone();
+        if rules.kind.is_empty() || !matches!(code, 200 | 201 | 422) || row["unstable"] == true {
+            return None;
+        }
+        if code == 422 && answer["reason"] != "Invalid" {
+            return None;
+        }
+        // Parameters of requests and other forms of answers are not this crate's.
+        if code == 422 && text(&answer, "/details/kind") != &*gvk.kind
+            || code != 422 && text(&answer, "/kind") != &*gvk.kind
+        {
+            return None;
+        }
+        let own = |cause: &Value| {
+            !matches!(
+                text(cause, "/field"),
+                "dryRun" | "fieldManager" | "fieldValidation"
+            )
+        };
+        if !answer["details"]["causes"]
+            .as_array()
+            .is_none_or(|causes| causes.iter().all(own))
+        {
+            return None;
+        }
+        let segments = path.trim_start_matches('/').split('/').count();
+        let collection = if gvk.group.is_empty() { 5 } else { 6 };
+        let (old, status_only) = match method {
+            "POST" if segments == collection || segments + 2 == collection => (None, false),
+            "PUT" => {
+                let status = path.ends_with("/status");
+                (Some(live.get(path.trim_end_matches("/status"))?.clone()), status)
+            }
+            _ => return None,
+        };
+        let headers = row["answer"]["headers"].as_object();
+        let warnings = headers
+            .and_then(|headers| headers.get("warning"))
+            .map(warnings_of)
+            .unwrap_or_default();
+        Some(Self {
+            served: Served { rules, gvk },
+            new: body.clone(),
+            old,
+            status_only,
+            code,
+            answer,
+            warnings,
+        })
+    }
+
+    fn run(self) -> Result<(), String> {
+        let rules = self.served.rules;
+        let registry = Registry::builtin();
+        let (schema, r#type) = registry.types(&self.served.gvk).ok_or("no such type")?;
+        let namespaced = registry
+            .kind(&self.served.gvk)
+            .is_some_and(|resource| resource.namespaced);
+        let mut new = self.new.clone();
+        normalise(schema, r#type, &mut new)?;
+        (rules.default)(&mut new);
+        let no_tolerations = new["spec"].get("tolerations").is_none();
+        if new["kind"] == "Pod"
+            && let Some(spec) = new["spec"].as_object_mut()
+        {
+            // As admission does.
+            spec.entry("serviceAccountName").or_insert(json!("default"));
+            if let Some(tolerations) = self.old.as_ref().and_then(|old| old["spec"].get("tolerations"))
+                && no_tolerations
+            {
+                spec.insert("tolerations".to_owned(), tolerations.clone());
+            }
+        }
+        let meta = new["metadata"].as_object_mut().ok_or("no metadata")?;
+        for name in ["managedFields", "deletionTimestamp"] {
+            meta.remove(name);
+        }
+        if namespaced {
+            meta.entry("namespace").or_insert(json!("ns"));
+        }
+        let findings = match &self.old {
+            None => {
+                meta.insert("uid".to_owned(), json!("uid"));
+                meta.insert("creationTimestamp".to_owned(), json!("2020-01-01T00:00:00Z"));
+                if meta.get("name").is_none_or(|name| name == "")
+                    && let Some(start) = meta.get("generateName").and_then(Value::as_str)
+                {
+                    let name = text(&self.answer, "/metadata/name");
+                    let generated = if name.is_empty() {
+                        format!("{start}x")
+                    } else {
+                        name.to_owned()
+                    };
+                    meta.insert("name".to_owned(), json!(generated));
+                }
+                meta.remove("resourceVersion");
+                (rules.prepare_create)(&mut new);
+                rules.check_create(&new, namespaced)
+            }
+            Some(old) => {
+                let old_meta = &old["metadata"];
+                for name in ["uid", "creationTimestamp", "generation"] {
+                    meta.insert(name.to_owned(), old_meta[name].clone());
+                }
+                meta.entry("resourceVersion").or_insert(json!("1"));
+                if self.status_only {
+                    (rules.prepare_status)(&mut new, old);
+                    rules.check_status(&new, old, namespaced)
+                } else {
+                    (rules.prepare_update)(&mut new, old);
+                    rules.check_update(&new, old, namespaced)
+                }
+            }
+        };
+        let causes: Vec<Value> = findings
+            .iter()
+            .map(|f| json!({"reason": f.kind.reason(), "message": without_diff(&f.body()), "field": f.path}))
+            .collect();
+        if self.code == 422 {
+            let expected = self.answer["details"]["causes"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
+            return same(&json!(causes), &json!(expected));
+        }
+        if !causes.is_empty() {
+            return Err(format!("it was accepted, and we say {}", json!(causes)));
+        }
+        normalise(schema, r#type, &mut new)?;
+        same(&comparable(new), &comparable(self.answer.clone()))?;
+        let warnings = match &self.old {
+            None => (rules.warnings)(&self.answer),
+            Some(old) if !self.status_only => (rules.update_warnings)(&self.answer, old),
+            Some(_) => Vec::new(),
+        };
+        let missing = warnings.iter().find(|warning| !self.warnings.contains(warning));
+        match missing {
+            Some(warning) => Err(format!("we warn {warning:?}, it warns {:?}", self.warnings)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A text without the diff at its end, which shows names that the server makes up.
+fn without_diff(text: &str) -> &str {
+    text.split_once("\n@@").map_or(text, |(text, _)| text)
+}
+
+/// The texts of `Warning: 299 - "text"` headers.
+fn warnings_of(header: &Value) -> Vec<String> {
+    let lines = match header {
+        Value::String(line) => vec![line.clone()],
+        Value::Array(lines) => lines
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
+        _ => Vec::new(),
+    };
+    lines
+        .iter()
+        .flat_map(|line| {
+            line.split("299 - \"")
+                .skip(1)
+                .map(|part| part.trim_end_matches([',', ' ']).to_owned())
+        })
+        .map(|text| {
+            text.strip_suffix('"')
+                .unwrap_or(&text)
+                .replace("\\\"", "\"")
+                .replace("\\\\", "\\")
+        })
+        .collect()
+}
+
+fn same(ours: &Value, theirs: &Value) -> Result<(), String> {
+    match difference("", ours, theirs) {
+        None => Ok(()),
+        Some(text) => Err(text),
+    }
+}
+
+fn difference(at: &str, ours: &Value, theirs: &Value) -> Option<String> {
+    match (ours, theirs) {
+        (Value::Object(a), Value::Object(b)) => {
+            let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            let null = Value::Null;
+            keys.into_iter().find_map(|key| {
+                difference(
+                    &format!("{at}/{key}"),
+                    a.get(key).unwrap_or(&null),
+                    b.get(key).unwrap_or(&null),
+                )
+            })
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => a
+            .iter()
+            .zip(b)
+            .enumerate()
+            .find_map(|(index, (a, b))| difference(&format!("{at}/{index}"), a, b)),
+        _ if ours == theirs => None,
+        _ => Some(format!("{at}: ours {ours}, theirs {theirs}")),
+    }
+}
+
+/// An object without what others than this crate decide.
+fn comparable(mut object: Value) -> Value {
+    let meta = object["metadata"]
+        .as_object_mut()
+        .expect("an object has metadata");
+    let names = [
+        "managedFields",
+        "resourceVersion",
+        "uid",
+        "selfLink",
+        "namespace",
+        "creationTimestamp",
+    ];
+    for name in names {
+        meta.remove(name);
+    }
+    if object["kind"] == "Pod" {
+        without_admission(object["spec"].as_object_mut());
+    }
+    object
+}
+
+/// What ServiceAccount, DefaultTolerationSeconds and Priority add to a pod.
+fn without_admission(spec: Option<&mut Map<String, Value>>) {
+    let Some(spec) = spec else { return };
+    for name in [
+        "priority",
+        "preemptionPolicy",
+        "serviceAccount",
+        "serviceAccountName",
+        "imagePullSecrets",
+    ] {
+        spec.remove(name);
+    }
+    let retain = |holder: &mut Map<String, Value>, list: &str, keep: &dyn Fn(&Value) -> bool| {
+        if let Some(items) = holder.get_mut(list).and_then(Value::as_array_mut) {
+            items.retain(|item| keep(item));
+            if items.is_empty() {
+                holder.remove(list);
+            }
+        }
+    };
+    retain(spec, "tolerations", &|toleration| {
+        !text(toleration, "/key").starts_with("node.kubernetes.io/") || toleration["tolerationSeconds"] != 300
+    });
+    let of_admission = |item: &Value| text(item, "/name").starts_with("kube-api-access-");
+    retain(spec, "volumes", &|volume| !of_admission(volume));
+    for list in ["containers", "initContainers", "ephemeralContainers"] {
+        for container in spec
+            .get_mut(list)
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
+            if let Some(container) = container.as_object_mut() {
+                retain(container, "volumeMounts", &|mount| !of_admission(mount));
+            }
+        }
+    }
+}
