@@ -53,6 +53,11 @@ pub const PROGRAMS: &[&str] = &[
     "kube-proxy",
 ];
 
+/// The module that is etcd's program; it replaces modules of its own tree, which `go install` refuses.
+const ETCD: &str = "go.etcd.io/etcd/server/v3";
+/// What the go.mod of Kubernetes names.
+const ETCD_VERSION: &str = "3.6.4";
+
 /// Builds one of [`PROGRAMS`] into `target/peers/bin`; the first one takes minutes.
 pub fn install(program: &str) -> Outcome {
     let root = repository::root();
@@ -74,6 +79,32 @@ pub fn install(program: &str) -> Outcome {
         .arg(format!("k8s.io/kubernetes/cmd/{program}"))
         .env("CGO_ENABLED", "0")
         .current_dir(&module))
+}
+
+/// Builds the etcd that this Kubernetes is tested with. An older one, as some distributions have, cannot report
+/// progress, and the API server then answers some lists and watches in another way.
+pub fn install_etcd() -> Outcome {
+    let root = repository::root();
+    let folder = root.join("target/peers/etcd");
+    fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let put = |name: &str, text: &str| fs::write(folder.join(name), text).map_err(|e| format!("{name}: {e}"));
+    put(
+        "go.mod",
+        &format!("module peers/etcd\n\ngo 1.24.0\n\nrequire {ETCD} v{ETCD_VERSION}\n"),
+    )?;
+    put(
+        "tools.go",
+        &format!("//go:build tools\n\npackage tools\n\nimport _ \"{ETCD}\"\n"),
+    )?;
+    run(Command::new("go")
+        .args(["mod", "tidy", "-e"])
+        .current_dir(&folder))?;
+    run(Command::new("go")
+        .args(["build", "-ldflags", "-s -w", "-o"])
+        .arg(root.join("target/peers/bin/etcd"))
+        .arg(ETCD)
+        .env("CGO_ENABLED", "0")
+        .current_dir(&folder))
 }
 
 fn run(command: &mut Command) -> Outcome {

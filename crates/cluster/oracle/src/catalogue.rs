@@ -210,3 +210,62 @@ fn member<'a>(value: &'a mut Value, part: &str) -> Option<&'a mut Value> {
     }
     Some(value.as_object_mut()?.entry(part).or_insert(Value::Null))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn cases_change_the_body() {
+        let request = json!({
+            "name": "make", "do": "POST /x", "body": {"a": {"b": 1}, "l": [1]},
+            "cases": {"drop": {"/a/b": "$drop"}, "add": {"/l/-": 2, "/n/m": true}},
+        });
+        let found = cases(&request).expect("the request is right");
+        let shown: Vec<(&Value, &Value)> = found.iter().map(|r| (&r["name"], &r["body"])).collect();
+        assert_eq!(
+            shown,
+            [
+                (
+                    &json!("make-add"),
+                    &json!({"a": {"b": 1}, "l": [1, 2], "n": {"m": true}})
+                ),
+                (&json!("make-drop"), &json!({"a": {}, "l": [1]})),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_case_that_drops_nothing_is_an_error() {
+        let request = json!({"do": "POST /x", "body": {}, "cases": {"c": {"/a": "$drop"}}});
+        assert_eq!(cases(&request), Err("/a: nothing to drop".to_owned()));
+    }
+
+    #[test]
+    fn every_written_scenario_is_recorded() {
+        let written = load(&crate::folder(), "").expect("the catalogue is part of the repository");
+        let recorded = crate::Recorded::load(&crate::folder(), "").expect("so is the recording");
+        for scenario in &written {
+            let found = recorded
+                .scenarios
+                .iter()
+                .find(|r| r.area == scenario.area && r.name == scenario.name);
+            let found =
+                found.unwrap_or_else(|| panic!("{}/{} is not recorded", scenario.area, scenario.name));
+            let names = |steps: &[Step]| steps.iter().map(|step| step.to_json()).collect::<Vec<Value>>();
+            assert_eq!(
+                names(&found.scenario().steps),
+                names(&scenario.steps),
+                "{}",
+                scenario.name
+            );
+        }
+        assert_eq!(
+            written.len(),
+            recorded.scenarios.len(),
+            "the recording has scenarios that no one wrote"
+        );
+    }
+}

@@ -21,7 +21,7 @@ pub use compare::first_difference;
 pub use recorded::{Recorded, RecordedRequest, RecordedScenario};
 pub use report::{Report, check, suite};
 pub use request::{Answer, Identity, Request, Scenario, Step, Until};
-pub use run::{Server, record, replay};
+pub use run::{Outcomes, Server, record, replay};
 
 use std::path::PathBuf;
 

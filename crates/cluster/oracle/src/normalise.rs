@@ -444,3 +444,85 @@ fn claims(token: &str) -> Option<Value> {
     let payload = token.split('.').nth(1)?;
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marked(sent: &str, variables: &[(&str, &str)], bodies: &[Value]) -> Vec<Value> {
+        let answer = |body: &Value| Answer {
+            status: 200,
+            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+            body: body.to_string().into_bytes(),
+        };
+        let answers: Vec<Answer> = bodies.iter().map(answer).collect();
+        let variables = variables
+            .iter()
+            .map(|(value, name)| ((*value).to_owned(), (*name).to_owned()));
+        let pairs: Vec<(bool, &Answer)> = answers.iter().map(|answer| (false, answer)).collect();
+        let normaliser = Normaliser::new(sent.to_owned(), variables.collect(), &pairs);
+        answers
+            .iter()
+            .map(|answer| normaliser.answer(answer, None)["body"].clone())
+            .collect()
+    }
+
+    const UID: &str = "0d9c2f4e-5b1a-4c7e-9f00-000000000001";
+
+    #[test]
+    fn revisions_keep_their_order_per_object() {
+        let object =
+            |revision: &str| json!({"metadata": {"name": "a", "uid": UID, "resourceVersion": revision}});
+        let found = marked("", &[], &[object("9"), object("10"), object("9")]);
+        let revisions: Vec<&Value> = found
+            .iter()
+            .map(|body| &body["metadata"]["resourceVersion"])
+            .collect();
+        assert_eq!(revisions, [&json!("{rv:1}"), &json!("{rv:2}"), &json!("{rv:1}")]);
+        assert_eq!(found[0]["metadata"]["uid"], "{uid:a}");
+    }
+
+    #[test]
+    fn what_was_sent_stays() {
+        let body =
+            json!({"message": format!("uid {UID} at 2025-01-01T00:00:00Z"), "other": "2026-01-01T00:00:00Z"});
+        let found = marked(&format!("{UID} 2025-01-01T00:00:00Z"), &[], &[body]);
+        assert_eq!(found[0]["message"], format!("uid {UID} at 2025-01-01T00:00:00Z"));
+        assert_eq!(found[0]["other"], "{time}");
+    }
+
+    #[test]
+    fn generated_names_are_found_in_other_texts() {
+        let body = json!({
+            "metadata": {"generateName": "web-", "name": "web-x7k2p"},
+            "message": "Created pod: web-x7k2p in ons1", "other": "a-web-x7k2p web-x7k2pq",
+        });
+        let found = marked("", &[("ons1", "{ns}")], &[body]);
+        assert_eq!(found[0]["message"], "Created pod: web-{generated} in {ns}");
+        assert_eq!(found[0]["other"], "a-web-x7k2p web-x7k2pq");
+    }
+
+    #[test]
+    fn only_columns_of_ages_are_marked() {
+        let table = json!({
+            "columnDefinitions": [{"name": "Name"}, {"name": "Age"}],
+            "rows": [{"cells": ["5m", "5m"]}],
+        });
+        assert_eq!(
+            marked("", &[], &[table])[0]["rows"][0]["cells"],
+            json!(["5m", "{age}"])
+        );
+    }
+
+    #[test]
+    fn an_empty_revision_is_shown_as_upstream_prints_it() {
+        let body = json!({"message": "metadata.resourceVersion: Invalid value: 0x0: must be specified",
+                          "other": "Too large resource version: 77, current: 12"});
+        let found = marked("resourceVersion=77", &[], &[body]);
+        assert_eq!(
+            found[0]["message"],
+            "metadata.resourceVersion: Invalid value: 0x0: must be specified"
+        );
+        assert_eq!(found[0]["other"], "Too large resource version: 77, current: {rv}");
+    }
+}

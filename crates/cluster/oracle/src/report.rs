@@ -6,13 +6,13 @@ use std::fmt::Write as _;
 use deploy_conformance::Suite;
 
 use crate::recorded::Recorded;
-use crate::run::{Server, replay};
+use crate::run::{Outcomes, Server, replay};
 
 /// Outcomes by `area/scenario/request`.
 #[derive(Debug, Default)]
 pub struct Report {
     /// In the order of the recording.
-    pub outcomes: Vec<(String, Result<(), String>)>,
+    pub outcomes: Outcomes,
 }
 
 impl Report {

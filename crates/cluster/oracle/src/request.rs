@@ -172,9 +172,10 @@ impl Step {
             .map(|(name, value)| (name.clone(), json!(value)))
             .collect();
         // A body whose text is what serde_json prints is kept as an object, for the reader.
-        let tree = serde_json::from_str::<Value>(&self.body)
-            .ok()
-            .filter(|tree| tree.to_string() == self.body);
+        let tree = serde_json::from_str::<Value>(&self.body).ok().filter(|tree| {
+            let printed = tree.to_string();
+            printed == self.body
+        });
         match tree {
             Some(tree) => {
                 if headers.get("content-type") == Some(&json!("application/json")) {

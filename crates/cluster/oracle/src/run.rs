@@ -14,7 +14,12 @@ use crate::request::{Answer, Identity, Request, Scenario, Step};
 const UNTIL: Duration = Duration::from_secs(5);
 /// The same where controllers work and some wait on purpose.
 const UNTIL_CONTROLLED: Duration = Duration::from_secs(40);
+/// The same when an earlier step of the scenario has already waited in vain: most that follows will, too.
+const UNTIL_AFTER_A_MISS: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(25);
+
+/// The name of each request, and where its answer differs from the recorded one.
+pub type Outcomes = Vec<(String, Result<(), String>)>;
 
 /// Takes requests to a server, on whatever way. An `Err` is a failure of the way, not an answer.
 pub trait Server {
@@ -27,10 +32,20 @@ pub trait Server {
 ///
 /// # Errors
 ///
-/// What the transport says.
+/// What the transport says, or that an `until` never held.
 pub fn record(server: &mut dyn Server, scenario: &Scenario, tag: &str) -> Result<RecordedScenario, String> {
-    let first = answers(server, scenario, &format!("{tag}a"))?;
-    let second = answers(server, scenario, &format!("{tag}b"))?;
+    let mut once = |tag: String| {
+        let (answers, missed) = answers(server, scenario, &tag)?;
+        match missed.first() {
+            Some(name) => Err(format!(
+                "{}/{}/{name}: until never held",
+                scenario.area, scenario.name
+            )),
+            None => Ok(answers),
+        }
+    };
+    let first = once(format!("{tag}a"))?;
+    let second = once(format!("{tag}b"))?;
     let requests = scenario
         .steps
         .iter()
@@ -57,12 +72,8 @@ pub fn record(server: &mut dyn Server, scenario: &Scenario, tag: &str) -> Result
 /// # Errors
 ///
 /// What the transport says.
-pub fn replay(
-    server: &mut dyn Server,
-    recorded: &RecordedScenario,
-    tag: &str,
-) -> Result<Vec<(String, Result<(), String>)>, String> {
-    let got = answers(server, &recorded.scenario(), tag)?;
+pub fn replay(server: &mut dyn Server, recorded: &RecordedScenario, tag: &str) -> Result<Outcomes, String> {
+    let (got, _) = answers(server, &recorded.scenario(), tag)?;
     let outcome = |request: &RecordedRequest, got: &Value| match crate::first_difference(&request.answer, got)
     {
         Some(difference) if request.unstable.is_none() => Err(difference),
@@ -76,13 +87,18 @@ pub fn replay(
         .collect())
 }
 
-/// The normalised answers of all steps.
-fn answers(server: &mut dyn Server, scenario: &Scenario, tag: &str) -> Result<Vec<Value>, String> {
+/// The normalised answers of all steps, and the names of those whose `until` never held.
+fn answers(
+    server: &mut dyn Server,
+    scenario: &Scenario,
+    tag: &str,
+) -> Result<(Vec<Value>, Vec<String>), String> {
     let mut run = Run {
         server,
         variables: variables(scenario, tag),
         made: Vec::new(),
         kubelet: None,
+        missed: Vec::new(),
     };
     if scenario.namespace {
         run.make_namespace()?;
@@ -93,14 +109,16 @@ fn answers(server: &mut dyn Server, scenario: &Scenario, tag: &str) -> Result<Ve
         run.made.push(kubelet.path());
         run.kubelet = Some(kubelet);
     }
-    let mut answers = Vec::new();
-    for step in &scenario.steps {
-        let answer = run
-            .step(step)
-            .map_err(|e| format!("{}/{}/{}: {e}", scenario.area, scenario.name, step.name))?;
-        answers.push(answer);
-    }
+    let sent_all: Result<Vec<Answer>, String> = scenario
+        .steps
+        .iter()
+        .map(|step| {
+            let fail = |e| format!("{}/{}/{}: {e}", scenario.area, scenario.name, step.name);
+            run.step(step).map_err(fail)
+        })
+        .collect();
     run.clean_up()?;
+    let answers = sent_all?;
     let sent: String = scenario
         .steps
         .iter()
@@ -123,7 +141,8 @@ fn answers(server: &mut dyn Server, scenario: &Scenario, tag: &str) -> Result<Ve
             (true, false) => narrowed_items(&whole, &step.items),
         }
     };
-    Ok(scenario.steps.iter().zip(&answers).map(shown).collect())
+    let shown = scenario.steps.iter().zip(&answers).map(shown).collect();
+    Ok((shown, run.missed))
 }
 
 /// The status code and those parts of the body that the pointers name.
@@ -170,6 +189,8 @@ struct Run<'a> {
     /// Paths of cluster-scoped objects to be removed.
     made: Vec<String>,
     kubelet: Option<Kubelet>,
+    /// Steps whose `until` never held.
+    missed: Vec<String>,
 }
 
 impl Run<'_> {
@@ -195,13 +216,17 @@ impl Run<'_> {
             lines: step.lines,
         };
         let started = Instant::now();
-        let within = if self.kubelet.is_some() {
-            UNTIL_CONTROLLED
-        } else {
-            UNTIL
+        let within = match (&self.kubelet, self.missed.is_empty()) {
+            (_, false) => UNTIL_AFTER_A_MISS,
+            (Some(_), true) => UNTIL_CONTROLLED,
+            (None, true) => UNTIL,
         };
         let mut answer = self.server.send(&request)?;
-        while !holds(step, &answer, |text| self.filled(text)) && started.elapsed() < within {
+        while !holds(step, &answer, |text| self.filled(text)) {
+            if started.elapsed() > within {
+                self.missed.push(step.name.clone());
+                break;
+            }
             if let Some(kubelet) = &mut self.kubelet {
                 kubelet.work(self.server)?;
             }

@@ -101,8 +101,16 @@ fn record_all(kubeconfig: &Path, options: &Options) -> Outcome {
         .collect();
     let tag = tag();
     let mut recorded = Recorded::default();
+    let mut failures = Vec::new();
     for scenario in &scenarios {
-        let made = record(&mut server as &mut dyn Server, scenario, &tag)?;
+        let made = match record(&mut server as &mut dyn Server, scenario, &tag) {
+            Ok(made) => made,
+            Err(error) => {
+                println!("{error}");
+                failures.push(error);
+                continue;
+            }
+        };
         for request in &made.requests {
             if let Some(difference) = &request.unstable {
                 let difference: String = difference.chars().take(REPORTED).collect();
@@ -126,9 +134,13 @@ fn record_all(kubeconfig: &Path, options: &Options) -> Outcome {
     recorded.write(&folder(), &kept)?;
     println!(
         "oracle: {count} requests of {} scenarios recorded",
-        scenarios.len()
+        scenarios.len() - failures.len()
     );
-    Ok(())
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("{} scenarios are not recorded", failures.len()))
+    }
 }
 
 fn compare(options: &Options) -> Outcome {
