@@ -74,7 +74,7 @@ impl Updater<'_> {
         force: bool,
     ) -> Result<Applied, UpdateError> {
         let shape = self.shape(version)?;
-        let mut managers = self.reconcile(live, version, managers)?;
+        let mut managers = self.reconcile(managers);
         let merged = shape
             .merge(live, config)
             .map_err(|violations| UpdateError::Invalid {
@@ -108,7 +108,7 @@ impl Updater<'_> {
         managers: Managers,
         manager: &Manager,
     ) -> Result<Managers, UpdateError> {
-        let managers = self.reconcile(live, version, managers)?;
+        let managers = self.reconcile(managers);
         let (mut managers, changes) = self.books(live, new, version, managers, manager, true)?;
         let before = managers
             .remove(manager)
@@ -217,17 +217,15 @@ impl Updater<'_> {
     }
 
     /// Brings sets that were written under an older type up to date, and forgets managers in versions that are gone.
-    fn reconcile(&self, live: &Value, version: &str, managers: Managers) -> Result<Managers, UpdateError> {
-        let live = versioned(live, version);
+    fn reconcile(&self, managers: Managers) -> Managers {
         let mut kept = Managers::new();
         for (manager, mut owned) in managers {
-            if self.convert(&live, &owned.api_version)?.is_none() {
-                continue;
+            if let Some(shape) = self.versions.shape(&owned.api_version) {
+                owned.fields = shape.reconcile(owned.fields);
+                kept.insert(manager, owned);
             }
-            owned.fields = self.shape(&owned.api_version)?.reconcile(owned.fields);
-            kept.insert(manager, owned);
         }
-        Ok(kept)
+        kept
     }
 
     fn filtered(&self, version: &str, fields: Set) -> Set {

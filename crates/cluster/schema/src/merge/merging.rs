@@ -75,7 +75,7 @@ fn maps(
     partial: Option<&Object<String, Value>>,
     errors: &mut Violations,
 ) -> Value {
-    let mut merged = base.cloned_without(partial);
+    let mut merged = entries_without(base, partial);
     for (name, r) in partial.into_iter().flatten() {
         let value = match (base.and_then(|base| base.get(name)), map.entry(name)) {
             (None, _) => r.clone(),
@@ -97,19 +97,16 @@ fn maps(
     Value::Object(merged)
 }
 
-trait ClonedWithout {
-    /// The entries that `other` lacks.
-    fn cloned_without(&self, other: Option<&Object<String, Value>>) -> Object<String, Value>;
-}
-
-impl ClonedWithout for Option<&Object<String, Value>> {
-    fn cloned_without(&self, other: Option<&Object<String, Value>>) -> Object<String, Value> {
-        self.into_iter()
-            .flat_map(|map| map.iter())
-            .filter(|(name, _)| other.is_none_or(|other| !other.contains_key(*name)))
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect()
-    }
+/// The entries that `other` lacks.
+fn entries_without(
+    map: Option<&Object<String, Value>>,
+    other: Option<&Object<String, Value>>,
+) -> Object<String, Value> {
+    map.into_iter()
+        .flatten()
+        .filter(|(name, _)| other.is_none_or(|other| !other.contains_key(*name)))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// The items of one side, by name.

@@ -4,6 +4,7 @@ mod decode;
 mod discovery;
 mod golden;
 mod openapi;
+mod patches;
 mod registry;
 mod server_side_apply;
 mod smd_schema;
