@@ -1,10 +1,11 @@
 //! The table of controllers.
 
 use crate::controller::Controller;
-use crate::{deployment, endpoints, namespace, pod_gc, replica_set, scheduler, service_account};
+use crate::{cluster_role, deployment, endpoints, namespace, pod_gc, replica_set, scheduler, service_account};
 
 /// Every controller that a cluster runs.
 pub static ALL: &[Controller] = &[
+    cluster_role::CONTROLLER,
     deployment::CONTROLLER,
     endpoints::legacy::CONTROLLER,
     endpoints::slices::CONTROLLER,

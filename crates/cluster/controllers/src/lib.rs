@@ -8,6 +8,7 @@
 //! - **How to test it:** each module's tests give a `reconcile` objects in memory; `tests/it` runs whole scenarios against the
 //!   API server in this process and compares with what the real controller manager did.
 
+pub mod cluster_role;
 pub mod condition;
 pub mod controller;
 pub mod controllers;
