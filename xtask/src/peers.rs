@@ -72,7 +72,7 @@ fn install(names: &[String]) -> Outcome {
             .iter()
             .flat_map(|name| {
                 if name == "kubernetes" {
-                    kubernetes::PROGRAMS.to_vec()
+                    [kubernetes::PROGRAMS, &["etcd"]].concat()
                 } else {
                     vec![name.as_str()]
                 }
@@ -87,13 +87,16 @@ fn install(names: &[String]) -> Outcome {
         } else if let Some(peer) = PEERS.iter().find(|peer| peer.name == name) {
             println!("{name}: go install {}", peer.module);
             go_install(peer)?;
+        } else if name == "etcd" {
+            println!("{name}: go build, a minute");
+            kubernetes::install_etcd()?;
         } else if kubernetes::PROGRAMS.contains(&name) {
             println!("{name}: go build, some minutes");
             kubernetes::install(name)?;
         } else {
             let known: Vec<&str> = PEERS.iter().map(|peer| peer.name).collect();
             return Err(format!(
-                "no peer is named {name}; there are {}, kubernetes",
+                "no peer is named {name}; there are {}, kubernetes, etcd",
                 known.join(", ")
             ));
         }

@@ -18,7 +18,8 @@ use crate::request::{Scenario, Step};
 /// A case's value that removes what is at its place.
 const DROP: &str = "$drop";
 
-/// Reads all scenarios below a folder whose `area/scenario` contains the filter.
+/// Reads all scenarios below a folder whose `area/scenario` contains the filter; with a slash in the filter, the files
+/// of other areas are not even read.
 ///
 /// # Errors
 ///
@@ -27,6 +28,12 @@ pub fn load(folder: &Path, filter: &str) -> Result<Vec<Scenario>, String> {
     let mut scenarios = Vec::new();
     for path in files(folder, "yaml")? {
         let fail = |e: String| format!("{}: {e}", path.display());
+        if filter
+            .split_once('/')
+            .is_some_and(|(wanted, _)| wanted != place(folder, &path).0)
+        {
+            continue;
+        }
         let tree = parsed(&path)?;
         let (area, file) = place(folder, &path);
         for scenario in written(folder, &tree).map_err(fail)? {

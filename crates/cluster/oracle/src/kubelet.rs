@@ -9,6 +9,9 @@
 //! | `succeed`, `fail` | has ended, with exit code 0 or 1 |
 //! | `fail-index-N` | fails if it is of index N of an indexed job, succeeds otherwise |
 
+use std::thread;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::request::{Identity, Request};
@@ -16,6 +19,10 @@ use crate::run::Server;
 
 /// When everything happened. In the past, so that a pod is available as soon as it is ready.
 const TIME: &str = "2025-01-01T00:00:00Z";
+
+/// How often, and how far apart, it is looked whether the taint of a new node is gone.
+const TAINT_CHECKS: u32 = 50;
+const TAINT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The node and the namespace whose pods it plays.
 pub struct Kubelet {
@@ -48,7 +55,15 @@ impl Kubelet {
         let ready =
             json!({"type": "Ready", "status": "True", "reason": "KubeletReady", "lastTransitionTime": TIME});
         let status = json!({"status": {"capacity": amounts, "allocatable": amounts, "conditions": [ready]}});
-        send(server, "PATCH", &format!("{}/status", self.path()), &status).map(drop)
+        send(server, "PATCH", &format!("{}/status", self.path()), &status)?;
+        // A new node is tainted until a controller has seen that it is ready.
+        for _ in 0..TAINT_CHECKS {
+            if send(server, "GET", &self.path(), &Value::Null)?["spec"]["taints"].is_null() {
+                break;
+            }
+            thread::sleep(TAINT_PAUSE);
+        }
+        Ok(())
     }
 
     /// Looks once at all pods of the namespace.

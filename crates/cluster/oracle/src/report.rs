@@ -8,6 +8,11 @@ use deploy_conformance::Suite;
 use crate::recorded::Recorded;
 use crate::run::{Outcomes, Server, replay};
 
+/// How many frequent differences a report lists.
+const SHOWN: usize = 15;
+/// How many characters of a difference say which kind it is.
+const GROUPED: usize = 100;
+
 /// Outcomes by `area/scenario/request`.
 #[derive(Debug, Default)]
 pub struct Report {
@@ -27,7 +32,7 @@ impl Report {
         )
     }
 
-    /// A line per differing answer, then a line per area, then the sum.
+    /// A line per differing answer, the differences that come most often, a line per area, the sum.
     pub fn text(&self) -> String {
         let mut text = String::new();
         let mut areas: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
@@ -41,12 +46,40 @@ impl Report {
                 Err(difference) => put(&mut text, &format!("{name}: {difference}")),
             }
         }
+        for (count, difference) in self.most_frequent() {
+            put(&mut text, &format!("{count} times {difference}"));
+        }
         for (area, (passed, total)) in &areas {
             put(&mut text, &format!("oracle {area}: {passed}/{total}"));
         }
         let (passed, total) = self.counts();
         put(&mut text, &format!("oracle: {passed}/{total} equal"));
         text
+    }
+}
+
+impl Report {
+    fn most_frequent(&self) -> Vec<(usize, String)> {
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for difference in self
+            .outcomes
+            .iter()
+            .filter_map(|(_, outcome)| outcome.as_ref().err())
+        {
+            // Places in lists differ where the reason is the same.
+            let plain: String = difference
+                .chars()
+                .filter(|c| !c.is_ascii_digit())
+                .take(GROUPED)
+                .collect();
+            *counts.entry(plain).or_default() += 1;
+        }
+        let mut sorted: Vec<(usize, String)> =
+            counts.into_iter().map(|(text, count)| (count, text)).collect();
+        sorted.retain(|(count, _)| *count > 1);
+        sorted.sort_by(|one, other| other.cmp(one));
+        sorted.truncate(SHOWN);
+        sorted
     }
 }
 

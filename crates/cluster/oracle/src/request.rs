@@ -64,6 +64,8 @@ pub struct Step {
     pub headers: Vec<(String, String)>,
     /// The text of the body.
     pub body: String,
+    /// How often, and which text, stands for `{*}` in the body: for bodies that are too large to be written down.
+    pub repeat: Option<(usize, String)>,
     /// As in [`Request::identity`].
     pub identity: Identity,
     /// As in [`Request::lines`].
@@ -150,6 +152,11 @@ impl Step {
                 }
                 "save" => step.save = map()?,
                 "until" => step.until = map()?,
+                "repeat" => {
+                    let count = value[0].as_u64().and_then(|count| usize::try_from(count).ok());
+                    let text = value[1].as_str().map(str::to_owned);
+                    step.repeat = Some(count.zip(text).ok_or("repeat is a count and a text")?);
+                }
                 "only" => step.only = pointers(value)?,
                 "items" => step.items = pointers(value)?,
                 _ => return Err(format!("a request has no key {key}")),
@@ -196,6 +203,9 @@ impl Step {
         }
         if let Some(lines) = self.lines {
             object.insert("lines".to_owned(), json!(lines));
+        }
+        if let Some((count, text)) = &self.repeat {
+            object.insert("repeat".to_owned(), json!([count, text]));
         }
         for (key, map) in [("save", &self.save), ("until", &self.until)] {
             if !map.is_empty() {

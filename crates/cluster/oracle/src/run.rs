@@ -10,8 +10,9 @@ use crate::normalise::Normaliser;
 use crate::recorded::{RecordedRequest, RecordedScenario};
 use crate::request::{Answer, Identity, Request, Scenario, Step};
 
-/// How long a step with `until` is repeated: CRDs and caches.
-const UNTIL: Duration = Duration::from_secs(5);
+/// How long a step with `until` is repeated. The longest that the real API server needs is for a token that it has
+/// remembered for 10 s.
+const UNTIL: Duration = Duration::from_secs(12);
 /// The same where controllers work and some wait on purpose.
 const UNTIL_CONTROLLED: Duration = Duration::from_secs(40);
 /// The same when an earlier step of the scenario has already waited in vain: most that follows will, too.
@@ -203,6 +204,10 @@ impl Run<'_> {
     }
 
     fn step(&mut self, step: &Step) -> Result<Answer, String> {
+        let mut body = self.filled(&step.body);
+        if let Some((count, text)) = &step.repeat {
+            body = body.replace("{*}", &text.repeat(*count));
+        }
         let request = Request {
             method: step.method.clone(),
             path: self.filled(&step.path),
@@ -211,7 +216,7 @@ impl Run<'_> {
                 .iter()
                 .map(|(name, value)| (name.clone(), self.filled(value)))
                 .collect(),
-            body: self.filled(&step.body).into_bytes(),
+            body: body.into_bytes(),
             identity: step.identity,
             lines: step.lines,
         };

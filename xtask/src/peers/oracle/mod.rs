@@ -95,7 +95,9 @@ fn with_control_plane(options: &Options) -> Outcome {
 fn record_all(kubeconfig: &Path, options: &Options) -> Outcome {
     let mut server = HttpServer::from_kubeconfig(kubeconfig, options.server.as_deref())?;
     let scenarios = wanted(options)?;
-    let all: Vec<(String, String)> = catalogue::load(&folder(), "")?
+    let area = options.filter.split_inclusive('/').next().unwrap_or_default();
+    let area = if area.ends_with('/') { area } else { "" };
+    let all: Vec<(String, String)> = catalogue::load(&folder(), area)?
         .into_iter()
         .map(|one| (one.area, one.name))
         .collect();
