@@ -14,7 +14,7 @@ const ANNOTATION: &str = "kubernetes.io/limit-ranger";
 /// Fills in what the containers of a pod leave open.
 pub(super) fn admit(objects: &dyn Objects, request: &mut AdmissionRequest<'_>) {
     let resized = request.operation == Operation::Update && request.subresource == "resize";
-    if !request.creates("pods") && !(resized && request.resource == "pods") {
+    if !(request.creates("pods") || resized && request.resource == "pods") {
         return;
     }
     for range in objects.list("/limitranges", request.namespace) {

@@ -202,10 +202,9 @@ fn stray_in_containers(pod: &Value, account: &Value, field: &str, title: &str) -
 
 /// Mounts the token into every container that mounts nothing at its place.
 fn mount_token(spec: &mut Value) {
-    let existing = items(&spec["volumes"]).map(|volume| text(&volume["name"]));
-    let existing = existing
-        .filter(|name| name.starts_with(VOLUME_PREFIX))
-        .next()
+    let existing = items(&spec["volumes"])
+        .map(|volume| text(&volume["name"]))
+        .find(|name| name.starts_with(VOLUME_PREFIX))
         .map(str::to_owned);
     let volume = existing
         .clone()

@@ -16,10 +16,11 @@ const DEFAULT: [&str; 2] = [
 const BETA_CLASS: &str = "volume.beta.kubernetes.io/storage-class";
 
 pub(super) fn admit(objects: &dyn Objects, request: &mut AdmissionRequest<'_>) {
-    if request.creates("persistentvolumeclaims") && !has_class(request.object) {
-        if let Some(class) = default_class(objects, CLASSES, &DEFAULT) {
-            request.object["spec"]["storageClassName"] = class.into();
-        }
+    if request.creates("persistentvolumeclaims")
+        && !has_class(request.object)
+        && let Some(class) = default_class(objects, CLASSES, &DEFAULT)
+    {
+        request.object["spec"]["storageClassName"] = class.into();
     }
     let finalizers = [
         ("persistentvolumeclaims", "kubernetes.io/pvc-protection"),

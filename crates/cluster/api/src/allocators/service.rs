@@ -191,8 +191,8 @@ fn update_ports(new: &mut Value, old: &Value, reservation: &mut Reservation) -> 
     let allocate = wants_ports(new);
     let mut ports = list(&new["spec"]["ports"]).to_vec();
     let mut seen = BTreeSet::new();
-    for place in 0..ports.len() {
-        let own = node_port(&ports[place]);
+    for (place, port) in ports.iter_mut().enumerate() {
+        let own = node_port(port);
         if own == 0 && !allocate {
             continue;
         }
@@ -201,8 +201,8 @@ fn update_ports(new: &mut Value, old: &Value, reservation: &mut Reservation) -> 
             own if before.contains(&own) || reservation.taken.ports.contains(&own) => own,
             own => take_port(new, place, own, reservation)?,
         };
-        ports[place]["nodePort"] = number.into();
-        let protocol = text(&ports[place]["protocol"]).to_owned();
+        port["nodePort"] = number.into();
+        let protocol = text(&port["protocol"]).to_owned();
         if !seen.insert((protocol.clone(), number)) {
             return Err(StatusError::new(
                 500,

@@ -22,7 +22,7 @@ pub fn aggregated(role: &Value, roles: &[Value]) -> Option<Value> {
         }
     }
     let current = role["rules"].as_array().map_or(&[][..], Vec::as_slice);
-    (current != rules).then(|| Value::Array(rules))
+    (current != rules).then_some(Value::Array(rules))
 }
 
 /// Whether a LabelSelector matches labels. One that cannot be understood matches nothing.

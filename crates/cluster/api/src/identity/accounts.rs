@@ -1,7 +1,9 @@
 //! Tokens of service accounts: what they claim, and whether it still holds (`kubernetes/pkg/serviceaccount/claims.go`).
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value, json};
 
 use super::jwt::{BadToken, SigningKey};
@@ -12,11 +14,16 @@ use crate::identifiers;
 /// How far clocks may be apart (go-jose `jwt.DefaultLeeway`).
 const LEEWAY_SECONDS: i64 = 60;
 
+/// How many tokens are known to be signed by us, so that the signature is checked once: more than a machine has pods.
+const KNOWN_TOKENS: usize = 1024;
+
 /// Issues and checks tokens.
 pub struct Tokens {
     key: SigningKey,
     issuer: String,
     objects: Arc<dyn Objects>,
+    /// Claims by the hash of the token. What they claim is checked each time.
+    known: Mutex<HashMap<[u8; 32], Arc<Value>>>,
 }
 
 /// What a token is for.
@@ -54,6 +61,7 @@ impl Tokens {
             key,
             issuer: issuer.to_owned(),
             objects,
+            known: Mutex::default(),
         }
     }
 
@@ -121,7 +129,7 @@ impl Tokens {
         audiences: &[String],
         now: i64,
     ) -> Result<Option<Recognised>, String> {
-        let claims = match self.key.verify(token, &self.issuer) {
+        let claims = match self.claims(token) {
             Ok(claims) => claims,
             Err(BadToken::Foreign) => return Ok(None),
             Err(BadToken::UnknownKey) => return Err("invalid signature, no keys found".to_owned()),
@@ -153,6 +161,23 @@ impl Tokens {
             user,
             audiences: common,
         }))
+    }
+
+    /// The claims of a token that we signed.
+    fn claims(&self, token: &str) -> Result<Arc<Value>, BadToken> {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(claims) = known().get(&hash) {
+            return Ok(claims.clone());
+        }
+        let claims = Arc::new(self.key.verify(token, &self.issuer)?);
+        let mut known = known();
+        if known.len() >= KNOWN_TOKENS {
+            known.clear();
+        }
+        known.insert(hash, claims.clone());
+        Ok(claims)
     }
 
     /// Holds the claims against what there is now: a token ends with what it is bound to.

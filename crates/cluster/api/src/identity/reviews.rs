@@ -10,7 +10,6 @@ use crate::identifiers;
 use crate::status::{About, StatusError};
 
 const GROUP: &str = "authentication.k8s.io";
-/// `pkg/apis/authentication/v1/defaults.go`
 const DEFAULT_EXPIRATION_SECONDS: i64 = 3600;
 /// `pkg/apis/authentication/validation`
 const MIN_EXPIRATION_SECONDS: i64 = 600;
@@ -19,6 +18,16 @@ const MAX_EXPIRATION_SECONDS: i64 = 1 << 32;
 /// clients that do not read it again (`--service-account-extend-token-expiration`).
 const PROJECTED_EXPIRATION_SECONDS: i64 = 3607;
 const EXTENDED_EXPIRATION_SECONDS: i64 = 365 * 24 * 3600;
+
+/// Fills in what is known before anything is looked up (`pkg/apis/authentication/v1/defaults.go`).
+pub fn default_token_request(request: &mut Value) {
+    if request["spec"]["expirationSeconds"].is_null() {
+        if !request["spec"].is_object() {
+            set(request, "spec", json!({}));
+        }
+        request["spec"]["expirationSeconds"] = DEFAULT_EXPIRATION_SECONDS.into();
+    }
+}
 
 /// Answers a create of `serviceaccounts/NAME/token` with the request, filled in
 /// (`pkg/registry/core/serviceaccount/storage/token.go`).
@@ -58,7 +67,8 @@ pub fn token_request(
         "creationTimestamp": identifiers::time_text(now),
     });
     set(&mut request, "metadata", metadata);
-    let spec = default_spec(&request["spec"], tokens.issuer());
+    default_token_request(&mut request);
+    let spec = complete_spec(&request["spec"], tokens.issuer());
     let expiration = spec["expirationSeconds"].as_i64().unwrap_or_default();
     let problem = if expiration < MIN_EXPIRATION_SECONDS {
         "may not specify a duration less than 10 minutes"
@@ -99,16 +109,13 @@ pub fn token_request(
     Ok(request)
 }
 
-fn default_spec(spec: &Value, issuer: &str) -> Value {
+fn complete_spec(spec: &Value, issuer: &str) -> Value {
     let mut spec = spec.as_object().cloned().unwrap_or_default();
     if spec
         .get("audiences")
         .is_none_or(|a| a.as_array().is_none_or(Vec::is_empty))
     {
         spec.insert("audiences".to_owned(), json!([issuer]));
-    }
-    if spec.get("expirationSeconds").is_none_or(Value::is_null) {
-        spec.insert("expirationSeconds".to_owned(), DEFAULT_EXPIRATION_SECONDS.into());
     }
     spec.entry("boundObjectRef").or_insert(Value::Null);
     Value::Object(spec)
