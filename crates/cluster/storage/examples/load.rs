@@ -34,6 +34,11 @@ async fn run(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
         ms(start.elapsed()),
         resident_kib().saturating_sub(before)
     );
+    store.close().await;
+    drop(store);
+    let start = Instant::now();
+    let store = Store::open(&Options::new(folder))?;
+    println!("open again, empty: {:.1} ms", ms(start.elapsed()));
     let cpu = cpu_ms();
     tokio::time::sleep(Duration::from_secs(3)).await;
     println!("idle: {} ms of CPU in 3 s", cpu_ms() - cpu);
@@ -43,6 +48,12 @@ async fn run(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     }
     for watches in [0, 1_000] {
         deliveries(&store, watches).await;
+    }
+    for file in ["revisions.db", "revisions.db-wal"] {
+        println!(
+            "{file}: {:.1} MB",
+            std::fs::metadata(folder.join(file))?.len() as f64 / 1e6
+        );
     }
     store.close().await;
     drop(store);

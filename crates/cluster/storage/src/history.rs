@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, OptionalExtension, Statement, params};
 
 use crate::entry::path;
-use crate::index::{Past, Range};
 use crate::log::{COLUMNS, Compaction, Record, Site};
+use crate::table::{Past, Range};
 use crate::{Event, EventKind, ReadError};
 
 /// A reader of the table. It is opened when it is first needed: most stores never do.

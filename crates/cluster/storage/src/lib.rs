@@ -19,7 +19,10 @@ mod index;
 pub mod limits;
 mod lock;
 mod log;
+mod ordered;
+mod ring;
 mod store;
+mod table;
 mod watch;
 mod writer;
 

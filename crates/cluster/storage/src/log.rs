@@ -1,7 +1,6 @@
 //! The table of revisions: its form on disk, opening it, and reading it all once at the start.
 
-use std::collections::HashSet;
-use std::collections::hash_map::{Entry as Place, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +8,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use rusqlite::{Connection, OpenFlags, Row};
 
-use crate::entry::path;
 use crate::error::{Refusal, refusal};
 use crate::lock::Folder;
 use crate::{Entry, Key, OpenError, limits};
@@ -106,9 +104,10 @@ impl<'a> Record<'a> {
         let mut record = Record::read_head(row)?;
         record.body = row.get_ref(8)?.as_blob()?;
         if row.get::<_, i64>(4)? != record.checksum() {
-            let text = format!("the checksum of revision {} does not fit", record.revision);
-            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
-            return Err(rusqlite::Error::SqliteFailure(code, Some(text)));
+            return Err(malformed(format!(
+                "the checksum of revision {} does not fit",
+                record.revision
+            )));
         }
         Ok(record)
     }
@@ -229,11 +228,8 @@ impl Site {
     }
 }
 
-/// The live objects of one resource, by path, in no order.
+/// The live objects of one resource in the order of their paths.
 pub(crate) type Objects = Vec<(Box<str>, Arc<Entry>)>;
-
-/// The newest row of each object of one resource: `None` when that is its delete.
-type Newest = HashMap<Box<str>, Option<Arc<Entry>>>;
 
 /// What the table holds.
 pub(crate) struct Loaded {
@@ -243,56 +239,60 @@ pub(crate) struct Loaded {
     pub compaction: Compaction,
 }
 
-/// Reads the table from its end: the first row of a key is its newest, and the others need not be looked into.
+/// Reads the table from its end, so that a row which was superseded is known before it is met: its body, which may lie
+/// on pages of its own, is not looked at.
 pub(crate) fn load(connection: &Connection) -> rusqlite::Result<Loaded> {
     let compaction = Compaction::read(connection)?;
     let mut revision = FIRST_REVISION.max(compaction.compacted);
+    let mut superseded = HashSet::new();
     let mut names = Names::default();
-    let mut resources: HashMap<Arc<str>, Newest> = HashMap::new();
+    let mut resources: HashMap<Arc<str>, Objects> = HashMap::new();
     let mut statement =
         connection.prepare(&format!("SELECT {COLUMNS} FROM revisions ORDER BY revision DESC"))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let head = Record::read_head(row)?;
         revision = revision.max(head.revision);
-        let resource = names.shared(head.resource);
-        let Place::Vacant(place) = resources
-            .entry(resource.clone())
-            .or_default()
-            .entry(path(head.namespace, head.name))
-        else {
+        if head.previous != 0 {
+            superseded.insert(head.previous);
+        }
+        if superseded.remove(&head.revision) || head.deleted {
             continue;
-        };
+        }
         let record = Record::read(row)?;
-        place.insert((!record.deleted).then(|| {
-            let key = Key {
-                resource,
-                namespace: names.shared(record.namespace),
-                name: record.name.into(),
-            };
-            Arc::new(Entry::new(
-                key,
-                record.revision,
-                record.created,
-                Bytes::copy_from_slice(record.body),
-            ))
-        }));
+        let resource = names.shared(record.resource);
+        let objects = resources.entry(resource.clone()).or_default();
+        let key = Key {
+            resource,
+            namespace: names.shared(record.namespace),
+            name: record.name.into(),
+        };
+        let entry = Entry::new(
+            key,
+            record.revision,
+            record.created,
+            Bytes::copy_from_slice(record.body),
+        );
+        objects.push((entry.key.path(), Arc::new(entry)));
     }
-    let live = |objects: Newest| {
-        objects
-            .into_iter()
-            .filter_map(|(path, entry)| entry.map(|entry| (path, entry)))
-            .collect()
-    };
-    let resources = resources
-        .into_iter()
-        .map(|(resource, objects)| (resource, live(objects)))
-        .collect();
+    for objects in resources.values_mut() {
+        objects.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        if let Some(twice) = objects.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(malformed(format!("there are two of {:?}", twice[0].1)));
+        }
+    }
     Ok(Loaded {
-        resources,
+        resources: resources.into_iter().collect(),
         revision,
         compaction,
     })
+}
+
+fn malformed(text: String) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(
+        rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT),
+        Some(text),
+    )
 }
 
 /// Resources and namespaces are few and repeat in every row: one text each.

@@ -10,9 +10,10 @@ use tokio::sync::{mpsc, oneshot};
 use crate::checkpoint::{Checkpointer, Turn};
 use crate::entry::path;
 use crate::history::History;
-use crate::index::{Index, Past, Range};
+use crate::index::Index;
 use crate::lock::{Folder, refused};
 use crate::log::{self, Site};
+use crate::table::{Past, Range, State};
 use crate::writer::{Command, Writer};
 use crate::{Entry, Key, Listing, OpenError, ReadError, Watch, Write, WriteError, limits};
 
@@ -181,7 +182,7 @@ impl Store {
         resource: &str,
         range: Range<'_>,
         at: Option<u64>,
-        read: impl FnOnce(Option<&crate::index::State>, Option<&Past>, u64) -> T,
+        read: impl FnOnce(Option<&State>, Option<&Past>, u64) -> T,
     ) -> Result<T, ReadError> {
         let Shared { index, history, .. } = &*self.shared;
         if let Some(at) = at.filter(|at| *at < index.compacted()) {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::history::History;
-use crate::index::{Index, Table};
+use crate::index::Index;
+use crate::table::Table;
 use crate::{Event, ReadError, WatchError};
 
 /// The events of a resource, in the order of their revisions, without gap or duplicate.

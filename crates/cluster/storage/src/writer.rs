@@ -193,9 +193,7 @@ impl Writer {
             let _turn = self.turn.take();
             statements.append(&batch.events).err().map(WriteError::from)
         };
-        if failure.is_none() {
-            self.index.publish(batch.events);
-        }
+        let news = failure.is_none().then(|| self.index.publish(batch.events));
         for Decided {
             answer,
             outcome,
@@ -208,6 +206,10 @@ impl Writer {
             };
             // A caller who left does not learn the outcome; the write happened all the same.
             drop(answer.send(outcome));
+        }
+        // Watches may be many: who waits for an answer does not wait for them too.
+        if let Some(news) = &news {
+            self.index.announce(news);
         }
         self.checkpointer.after_commit();
         failure.is_none()

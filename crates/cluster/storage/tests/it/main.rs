@@ -1,5 +1,6 @@
 //! Tests of the store as its callers see it.
 
+mod compaction;
 mod crash;
 mod folder;
 mod full;
