@@ -3,7 +3,7 @@
 pub mod compare;
 pub mod control_plane;
 mod kubernetes;
-mod oracle;
+pub mod oracle;
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -1,5 +1,6 @@
-//! `cargo xtask bench [render] [--short]`: every budget with its figure, beside the real program in the same run.
+//! `cargo xtask bench [render] [cluster] [--short]`: every budget with its figure, beside the real program in the same run.
 
+mod cluster;
 mod inputs;
 mod measure;
 mod render;
@@ -22,11 +23,21 @@ pub fn run(args: &[String]) -> Outcome {
     let short = args.iter().any(|arg| arg == "--short");
     if let Some(unknown) = args
         .iter()
-        .find(|arg| !["render", "--short"].contains(&arg.as_str()))
+        .find(|arg| !["render", "cluster", "--short"].contains(&arg.as_str()))
     {
-        return Err(format!("no bench is named {unknown}; there is: render"));
+        return Err(format!("no bench is named {unknown}; there are: render, cluster"));
     }
-    let lines = render::run(short)?;
+    let asked = |name: &str| {
+        let named = args.iter().any(|arg| arg == name);
+        named || args.iter().all(|arg| arg == "--short")
+    };
+    let mut lines = Vec::new();
+    if asked("render") {
+        lines.extend(render::run(short)?);
+    }
+    if asked("cluster") {
+        lines.extend(cluster::run(short)?);
+    }
     println!("\n| case | ours | the real program | figure | target | |\n|---|---|---|---|---|---|");
     for line in &lines {
         let verdict = match line.met {
