@@ -17,6 +17,8 @@ const UNTIL: Duration = Duration::from_secs(12);
 const UNTIL_CONTROLLED: Duration = Duration::from_secs(40);
 /// The same when an earlier step of the scenario has already waited in vain: most that follows will, too.
 const UNTIL_AFTER_A_MISS: Duration = Duration::from_millis(500);
+/// How often a request that changes nothing is sent again when it is recorded.
+const PROBES: usize = 4;
 const PAUSE: Duration = Duration::from_millis(25);
 
 /// The name of each request, and where its answer differs from the recorded one.
@@ -35,9 +37,11 @@ pub trait Server {
 ///
 /// What the transport says, or that an `until` never held.
 pub fn record(server: &mut dyn Server, scenario: &Scenario, tag: &str) -> Result<RecordedScenario, String> {
+    let mut varied = Vec::new();
     let mut once = |tag: String| {
-        let (answers, missed) = answers(server, scenario, &tag)?;
-        match missed.first() {
+        let (answers, notes) = answers(server, scenario, &tag, PROBES)?;
+        varied.extend(notes.varied);
+        match notes.missed.first() {
             Some(name) => Err(format!(
                 "{}/{}/{name}: until never held",
                 scenario.area, scenario.name
@@ -53,7 +57,10 @@ pub fn record(server: &mut dyn Server, scenario: &Scenario, tag: &str) -> Result
         .zip(first.into_iter().zip(second))
         .map(|(step, (first, second))| RecordedRequest {
             step: step.clone(),
-            unstable: crate::first_difference(&first, &second),
+            unstable: match varied.contains(&step.name) {
+                true => Some("the order of causes or warnings varies".to_owned()),
+                false => crate::first_difference(&first, &second),
+            },
             answer: first,
         })
         .collect();
@@ -74,7 +81,7 @@ pub fn record(server: &mut dyn Server, scenario: &Scenario, tag: &str) -> Result
 ///
 /// What the transport says.
 pub fn replay(server: &mut dyn Server, recorded: &RecordedScenario, tag: &str) -> Result<Outcomes, String> {
-    let (got, _) = answers(server, &recorded.scenario(), tag)?;
+    let (got, _) = answers(server, &recorded.scenario(), tag, 0)?;
     let outcome = |request: &RecordedRequest, got: &Value| match crate::first_difference(&request.answer, got)
     {
         Some(difference) if request.unstable.is_none() => Err(difference),
@@ -88,18 +95,30 @@ pub fn replay(server: &mut dyn Server, recorded: &RecordedScenario, tag: &str) -
         .collect())
 }
 
-/// The normalised answers of all steps, and the names of those whose `until` never held.
+/// Names of steps, apart from their answers.
+#[derive(Default)]
+struct Notes {
+    /// Those whose `until` never held.
+    missed: Vec<String>,
+    /// Those whose causes or warnings came in another order when they were sent again.
+    varied: Vec<String>,
+}
+
+/// The normalised answers of all steps. Requests that change nothing are sent so many times more, to see whether their
+/// answers vary.
 fn answers(
     server: &mut dyn Server,
     scenario: &Scenario,
     tag: &str,
-) -> Result<(Vec<Value>, Vec<String>), String> {
+    probes: usize,
+) -> Result<(Vec<Value>, Notes), String> {
     let mut run = Run {
         server,
         variables: variables(scenario, tag),
         made: Vec::new(),
         kubelet: None,
-        missed: Vec::new(),
+        notes: Notes::default(),
+        probes,
     };
     if scenario.namespace {
         run.make_namespace()?;
@@ -143,7 +162,7 @@ fn answers(
         }
     };
     let shown = scenario.steps.iter().zip(&answers).map(shown).collect();
-    Ok((shown, run.missed))
+    Ok((shown, run.notes))
 }
 
 /// The status code and those parts of the body that the pointers name.
@@ -190,8 +209,8 @@ struct Run<'a> {
     /// Paths of cluster-scoped objects to be removed.
     made: Vec<String>,
     kubelet: Option<Kubelet>,
-    /// Steps whose `until` never held.
-    missed: Vec<String>,
+    notes: Notes,
+    probes: usize,
 }
 
 impl Run<'_> {
@@ -221,7 +240,7 @@ impl Run<'_> {
             lines: step.lines,
         };
         let started = Instant::now();
-        let within = match (&self.kubelet, self.missed.is_empty()) {
+        let within = match (&self.kubelet, self.notes.missed.is_empty()) {
             (_, false) => UNTIL_AFTER_A_MISS,
             (Some(_), true) => UNTIL_CONTROLLED,
             (None, true) => UNTIL,
@@ -229,7 +248,7 @@ impl Run<'_> {
         let mut answer = self.server.send(&request)?;
         while !holds(step, &answer, |text| self.filled(text)) {
             if started.elapsed() > within {
-                self.missed.push(step.name.clone());
+                self.notes.missed.push(step.name.clone());
                 break;
             }
             if let Some(kubelet) = &mut self.kubelet {
@@ -237,6 +256,14 @@ impl Run<'_> {
             }
             thread::sleep(PAUSE);
             answer = self.server.send(&request)?;
+        }
+        if answer.status == 422 || request.path.contains("dryRun") {
+            for _ in 0..self.probes {
+                if ordered_parts(&self.server.send(&request)?) != ordered_parts(&answer) {
+                    self.notes.varied.push(step.name.clone());
+                    break;
+                }
+            }
         }
         self.remember(&request, &answer);
         for (name, pointer) in &step.save {
@@ -320,6 +347,15 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// What the real server sometimes takes from a map, whose order is chance.
+fn ordered_parts(answer: &Answer) -> (Option<Value>, Vec<String>) {
+    let causes = answer
+        .json()
+        .and_then(|body| body.pointer("/details/causes").cloned());
+    let warnings = answer.headers.iter().filter(|(name, _)| name == "warning");
+    (causes, warnings.map(|(_, value)| value.clone()).collect())
 }
 
 fn holds(step: &Step, answer: &Answer, filled: impl Fn(&str) -> String) -> bool {
