@@ -9,6 +9,9 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use deploy_cluster_oracle::{Identity, Request, Server as _};
+
+use super::oracle::http::HttpServer;
 use crate::{Outcome, repository};
 
 /// How long a control plane may take to answer /readyz on a busy machine.
@@ -81,7 +84,7 @@ impl Options {
 }
 
 /// Starts all and returns when the API server is ready. The folder then holds `admin.kubeconfig` and
-/// `alice.kubeconfig` (a user without rights), both with a token and a client certificate.
+/// `alice.kubeconfig`, a user without rights, both with a token.
 pub fn start(options: &Options) -> Outcome {
     let folder = &options.folder;
     if folder.join("pids").exists() {
@@ -225,17 +228,17 @@ fn spawn(folder: &Path, name: &str, program: &Path, args: &[String]) -> Outcome 
 }
 
 fn wait_until_ready(folder: &Path) -> Outcome {
+    let mut server = HttpServer::from_kubeconfig(&folder.join("admin.kubeconfig"), None)?;
+    let request = Request {
+        method: "GET".to_owned(),
+        path: "/readyz".to_owned(),
+        headers: Vec::new(),
+        body: Vec::new(),
+        identity: Identity::Admin,
+        lines: None,
+    };
     let started = Instant::now();
-    loop {
-        let answer = Command::new("kubectl")
-            .arg("--kubeconfig")
-            .arg(folder.join("admin.kubeconfig"))
-            .args(["get", "--raw", "/readyz"])
-            .output()
-            .map_err(|e| format!("kubectl: {e}"))?;
-        if answer.status.success() {
-            return Ok(());
-        }
+    while !server.send(&request).is_ok_and(|answer| answer.status == 200) {
         if started.elapsed() > READY_WITHIN {
             return Err(format!(
                 "kube-apiserver is not ready after {} s",
@@ -244,6 +247,7 @@ fn wait_until_ready(folder: &Path) -> Outcome {
         }
         thread::sleep(PAUSE);
     }
+    Ok(())
 }
 
 /// A port that was free a moment ago.
