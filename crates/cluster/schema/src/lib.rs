@@ -17,4 +17,5 @@ pub mod merge;
 pub mod openapi;
 pub mod patch;
 pub mod registry;
+pub mod structural;
 pub mod types;

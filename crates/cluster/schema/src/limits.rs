@@ -18,3 +18,6 @@ pub const MAX_JSON_PATCH_OPERATIONS: usize = 10_000;
 
 /// How much the copies of a JSON patch may add up to (apiserver `JSONPatchMaxCopyBytes`).
 pub const MAX_JSON_PATCH_COPY_BYTES: usize = 3 * 1024 * 1024;
+
+/// How large a compiled pattern of a schema may be: what a definition says is compiled for everybody.
+pub const MAX_PATTERN_BYTES: usize = 1024 * 1024;

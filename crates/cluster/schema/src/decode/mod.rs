@@ -19,6 +19,8 @@ mod typed;
 
 use serde_json::Value;
 
+pub(crate) use dates::time;
+pub(crate) use duration::canonical as duration;
 pub use node::Node;
 pub use parse::{SyntaxError, parse};
 pub use quantity::{Quantity, QuantityError};

@@ -6,6 +6,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{Group, GroupVersionKind, Resource, Subresource};
+use crate::structural::{self, Structural};
 use crate::types::{Schema, TypeId};
 
 /// One served version of a custom resource definition, made ready for serving.
@@ -35,6 +36,8 @@ pub struct CustomResource {
     pub status: bool,
     /// `scale` is a subresource.
     pub scale: Option<ScalePaths>,
+    /// The schema of the version, made ready. Without one everything is kept.
+    pub structural: Option<Arc<Structural>>,
     /// `openAPIV3Schema` as it was written, for OpenAPI.
     pub open_api: Option<Arc<Value>>,
     /// The types, for server-side apply.
@@ -99,7 +102,10 @@ impl CustomResource {
         };
         let subresources = &version["subresources"];
         let open_api = version["schema"].get("openAPIV3Schema").cloned().map(Arc::new);
-        let (schema, r#type, list_type) = types_of(open_api.as_deref());
+        let structural = open_api
+            .as_deref()
+            .map(|schema| Arc::new(Structural::parse(schema)));
+        let (schema, r#type, list_type) = structural::types(structural.as_deref());
         CustomResource {
             group: text(&spec["group"]),
             version: text(&version["name"]),
@@ -116,6 +122,7 @@ impl CustomResource {
             categories: texts(&names["categories"]),
             status: subresources["status"].is_object(),
             scale: ScalePaths::read(&subresources["scale"]),
+            structural,
             open_api,
             schema,
             r#type,
@@ -187,13 +194,6 @@ fn text(value: &Value) -> Arc<str> {
 
 fn texts(value: &Value) -> Vec<Arc<str>> {
     value.as_array().into_iter().flatten().map(text).collect()
-}
-
-/// The types of an object and of a list of them.
-fn types_of(_open_api: Option<&Value>) -> (Schema, TypeId, TypeId) {
-    let mut schema = Schema::default();
-    let deduced = schema.add_deduced();
-    (schema, deduced, deduced)
 }
 
 /// The hash of the stored version of a kind (`apiserver/pkg/endpoints/discovery/storageversionhash.go`): the first eight

@@ -93,7 +93,8 @@ pub struct Registry {
     kinds: Arc<Kinds>,
     groups: Vec<Group>,
     resources: Vec<Arc<Resource>>,
-    by_plural: HashMap<(Arc<str>, Arc<str>, Arc<str>), usize>,
+    /// The places of all resources of a name.
+    by_plural: HashMap<Arc<str>, Vec<usize>>,
     by_kind: HashMap<GroupVersionKind, usize>,
     custom_kinds: HashMap<GroupVersionKind, (Arc<CustomResource>, bool)>,
 }
@@ -140,17 +141,10 @@ impl Registry {
         resources: Vec<Arc<Resource>>,
         custom_kinds: HashMap<GroupVersionKind, (Arc<CustomResource>, bool)>,
     ) -> Registry {
-        let mut by_plural = HashMap::with_capacity(resources.len());
+        let mut by_plural: HashMap<Arc<str>, Vec<usize>> = HashMap::with_capacity(resources.len());
         let mut by_kind = HashMap::with_capacity(resources.len());
         for (place, resource) in resources.iter().enumerate() {
-            by_plural.insert(
-                (
-                    resource.group.clone(),
-                    resource.version.clone(),
-                    resource.plural.clone(),
-                ),
-                place,
-            );
+            by_plural.entry(resource.plural.clone()).or_default().push(place);
             by_kind.entry(resource.gvk()).or_insert(place);
         }
         Registry {
@@ -196,8 +190,12 @@ impl Registry {
 
     /// A resource by its place in a path.
     pub fn resource(&self, group: &str, version: &str, plural: &str) -> Option<&Arc<Resource>> {
-        let key = (group.into(), version.into(), plural.into());
-        self.by_plural.get(&key).map(|place| &self.resources[*place])
+        let mut found = self
+            .by_plural
+            .get(plural)?
+            .iter()
+            .map(|place| &self.resources[*place]);
+        found.find(|resource| &*resource.group == group && &*resource.version == version)
     }
 
     /// The resource whose objects are of a kind.
