@@ -5,8 +5,9 @@ use deploy_cluster_schema::registry::{GroupVersionKind, Registry};
 use deploy_yaml::Dialect;
 use serde_json::Value;
 
-use crate::negotiate::Format;
+use crate::negotiate::BodyFormat;
 use crate::options::FieldValidation;
+use crate::protobuf;
 use crate::scope::Scope;
 use crate::status::StatusError;
 
@@ -15,7 +16,7 @@ pub(crate) struct Expected<'a> {
     pub scope: &'a Scope,
     /// The kind that the endpoint takes.
     pub kind: &'a GroupVersionKind,
-    pub format: Format,
+    pub format: BodyFormat,
     pub validation: FieldValidation,
 }
 
@@ -28,9 +29,9 @@ pub(crate) fn object(
     let yaml;
     let mut strict = Vec::new();
     let parsed = match expected.format {
-        Format::Json => decode::parse(body)
+        BodyFormat::Json => decode::parse(body)
             .map_err(|error| format!("couldn't get version/kind; json parse error: {error}")),
-        Format::Yaml => match deploy_yaml::to_json(body, Dialect::GoYaml11) {
+        BodyFormat::Yaml => match deploy_yaml::to_json(body, Dialect::GoYaml11) {
             Err(error) => Err(error.to_string()),
             Ok(value) => {
                 strict.extend(yaml_duplicates(body));
@@ -38,6 +39,9 @@ pub(crate) fn object(
                 Ok(Node::from(yaml))
             }
         },
+        BodyFormat::Protobuf => {
+            protobuf::to_json(&expected.scope.registry, expected.kind, body).map(Node::from)
+        }
     };
     let unrecognized = |why: String| {
         let kind = &expected.kind.kind;
@@ -95,12 +99,16 @@ fn typed(
             found.kind
         )));
     };
-    let decoded = decode::typed(schema, id, node).map_err(|why| refused(&why))?;
+    let reset = resets_managers(&node);
+    let mut decoded = decode::typed(schema, id, node).map_err(|why| refused(&why))?;
+    if reset {
+        decoded.value["metadata"]["managedFields"] = Value::Array(Vec::new());
+    }
     strict.extend(decoded.strict);
     if !strict.is_empty() {
         match expected.validation {
             FieldValidation::Ignore => {}
-            FieldValidation::Warn => warnings.extend(strict),
+            FieldValidation::Warn => warnings.extend(strict.iter().flat_map(|text| told(text))),
             FieldValidation::Strict => {
                 return Err(refused(&format!("strict decoding error: {}", strict.join(", "))));
             }
@@ -125,6 +133,18 @@ fn typed(
     Ok(decoded.value)
 }
 
+/// An empty list of managedFields means that all managers be forgotten; decoding would drop it as it drops all that is
+/// empty.
+pub(crate) fn resets_managers(node: &Node<'_>) -> bool {
+    let field = |node: &Node<'_>, wanted: &str, then: &dyn Fn(&Node<'_>) -> bool| match node {
+        Node::Object(fields) => fields.iter().any(|(name, value)| name == wanted && then(value)),
+        _ => false,
+    };
+    field(node, "metadata", &|metadata| {
+        field(metadata, "managedFields", &|entries| matches!(entries, Node::List(items) if items.is_empty()))
+    })
+}
+
 /// Versions of one kind can be converted into each other.
 fn same_family(registry: &Registry, a: &GroupVersionKind, b: &GroupVersionKind) -> bool {
     let home = |kind: &GroupVersionKind| registry.kind(kind).map(|resource| resource.stored_as.clone());
@@ -135,6 +155,17 @@ fn same_family(registry: &Registry, a: &GroupVersionKind, b: &GroupVersionKind) 
 fn yaml_duplicates(body: &[u8]) -> Option<String> {
     let error = deploy_yaml::to_json_strict(body, Dialect::GoYaml11).err()?;
     Some(error.to_string())
+}
+
+/// One warning for each line of what a YAML reader says, any other text as it is
+/// (`endpoints/handlers/rest.go parseYAMLWarnings`).
+pub(crate) fn told(text: &str) -> Vec<String> {
+    const SHORT: &str = "yaml: unmarshal errors:\n";
+    const LONG: &str = "error converting YAML to JSON: yaml: unmarshal errors:\n";
+    match text.strip_prefix(SHORT).or_else(|| text.strip_prefix(LONG)) {
+        Some(lines) => lines.split('\n').map(|line| line.trim().to_owned()).collect(),
+        None => vec![text.to_owned()],
+    }
 }
 
 /// The start of a body that could not be read (`endpoints/handlers/rest.go summarizeData`).
@@ -156,19 +187,20 @@ fn summary(body: &[u8]) -> String {
 pub(crate) fn options(
     registry: &Registry,
     kind: &GroupVersionKind,
-    format: Format,
+    format: BodyFormat,
     body: &[u8],
 ) -> Result<Value, StatusError> {
     let failed = |why: String| StatusError::new(500, "", why);
     let yaml;
     let node = match format {
-        Format::Json => decode::parse(body)
+        BodyFormat::Json => decode::parse(body)
             .map_err(|error| failed(format!("couldn't get version/kind; json parse error: {error}")))?,
-        Format::Yaml => {
+        BodyFormat::Yaml => {
             yaml =
                 deploy_yaml::to_json(body, Dialect::GoYaml11).map_err(|error| failed(error.to_string()))?;
             Node::from(yaml)
         }
+        BodyFormat::Protobuf => Node::from(protobuf::to_json(registry, kind, body).map_err(failed)?),
     };
     let (api_version, found) = decode::type_meta(&node).map_err(failed)?;
     let found = found_kind(kind, &api_version, &found).map_err(failed)?;

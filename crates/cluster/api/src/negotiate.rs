@@ -116,11 +116,23 @@ pub fn unsupported_media_type(accepted: &str) -> StatusError {
     StatusError::new(415, "UnsupportedMediaType", message)
 }
 
-/// The form of a body, from `Content-Type`. Protobuf is refused: nothing here reads it.
-pub fn body_format(content_type: &str) -> Result<Format, StatusError> {
+/// The text form of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyFormat {
+    /// `application/json`
+    Json,
+    /// `application/yaml`
+    Yaml,
+    /// `application/vnd.kubernetes.protobuf`
+    Protobuf,
+}
+
+/// The form of a body, from `Content-Type`.
+pub fn body_format(content_type: &str) -> Result<BodyFormat, StatusError> {
     match media_type(content_type).as_str() {
-        "" | "application/json" => Ok(Format::Json),
-        "application/yaml" => Ok(Format::Yaml),
+        "" | "application/json" => Ok(BodyFormat::Json),
+        "application/yaml" => Ok(BodyFormat::Yaml),
+        "application/vnd.kubernetes.protobuf" => Ok(BodyFormat::Protobuf),
         _ => Err(unsupported_media_type(SUPPORTED)),
     }
 }

@@ -11,6 +11,7 @@ use deploy_cluster_schema::patch::{
 use deploy_cluster_schema::registry::{GroupVersionKind, Registry};
 use serde_json::{Value, json};
 
+use crate::decode::resets_managers;
 use crate::negotiate::PatchKind;
 use crate::options::FieldValidation;
 use crate::status::{About, StatusError};
@@ -41,7 +42,12 @@ impl Patch {
         let Some((schema, id)) = registry.types(kind) else {
             return Ok(patched);
         };
-        let decoded = decode::typed(schema, id, Node::from(patched)).map_err(|why| unfit(&shown, &why))?;
+        let node = Node::from(patched);
+        let reset = resets_managers(&node);
+        let mut decoded = decode::typed(schema, id, node).map_err(|why| unfit(&shown, &why))?;
+        if reset {
+            decoded.value["metadata"]["managedFields"] = Value::Array(Vec::new());
+        }
         strict.extend(decoded.strict);
         match self.validation {
             _ if strict.is_empty() => {}

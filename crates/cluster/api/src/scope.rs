@@ -8,6 +8,7 @@ use deploy_cluster_schema::registry::{GroupVersionKind, Registry, Resource, Subr
 use deploy_cluster_storage::Key;
 use serde_json::Value;
 
+use crate::convert::convert;
 use crate::info::RequestInfo;
 use crate::status::{About, StatusError};
 
@@ -142,7 +143,7 @@ impl Scope {
         if self.is_stored_form() {
             object
         } else {
-            convert(object, &self.served, &self.stored)
+            convert(&self.registry, object, &self.served, &self.stored)
         }
     }
 
@@ -151,7 +152,7 @@ impl Scope {
         if self.is_stored_form() {
             object
         } else {
-            convert(object, &self.stored, &self.served)
+            convert(&self.registry, object, &self.stored, &self.served)
         }
     }
 
@@ -170,11 +171,4 @@ impl Scope {
     pub fn is_custom(&self) -> bool {
         self.resource.custom.is_some()
     }
-}
-
-/// An object in another version of its kind.
-pub(crate) fn convert(mut object: Value, _from: &GroupVersionKind, to: &GroupVersionKind) -> Value {
-    object["apiVersion"] = to.api_version().into();
-    object["kind"] = (*to.kind).into();
-    object
 }

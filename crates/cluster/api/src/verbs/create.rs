@@ -4,7 +4,7 @@ use deploy_cluster_storage::{Change as StoreChange, Expected, Write, WriteError}
 use serde_json::Value;
 
 use super::ownership::{self, deduplicate_owners};
-use super::{Call, Object, parsed};
+use super::{Call, Object, parsed, requester};
 use crate::admission::{AdmissionRequest, Operation};
 use crate::status::StatusError;
 use crate::{encode, identifiers, limits, object};
@@ -59,6 +59,8 @@ async fn store(call: &mut Call<'_>, mut new: Value) -> Result<Object, StatusErro
     let scope = &call.scope;
     match_namespace(&scope.namespace, &mut new)?;
     (scope.rules.prepare_create)(&mut new);
+    requester::sign(call, &mut new);
+    let scope = &call.scope;
     let findings = call.check_create(&new);
     if !findings.is_empty() {
         return Err(StatusError::invalid(

@@ -22,6 +22,12 @@ use crate::request::{Body, Request, Response};
 use crate::scope::Scope;
 use crate::status::StatusError;
 
+/// Resources that every use of is told to leave (`APILifecycleDeprecated` in `staging/src/k8s.io/api`).
+const DEPRECATED: [(&str, &str, &str); 2] = [
+    ("", "componentstatuses", "v1 ComponentStatus is deprecated in v1.19+"),
+    ("", "endpoints", "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"),
+];
+
 /// Carries out a request for a resource.
 pub(crate) async fn dispatch(
     api: &Inner,
@@ -48,6 +54,9 @@ pub(crate) async fn dispatch(
         manager: String::new(),
         warnings: Vec::new(),
     };
+    let (group, plural) = (&*call.scope.resource.group, &*call.scope.resource.plural);
+    let deprecated = DEPRECATED.iter().find(|(g, p, _)| *g == group && *p == plural);
+    call.warnings.extend(deprecated.map(|(.., warning)| (*warning).to_owned()));
     let result = carry_out(&mut call, request, info, query).await;
     warnings.append(&mut call.warnings);
     result

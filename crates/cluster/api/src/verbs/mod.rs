@@ -10,6 +10,7 @@ mod ownership;
 mod parts;
 mod patch;
 mod pods;
+mod requester;
 mod reviews;
 mod scale;
 mod update;

@@ -9,6 +9,7 @@ use super::change::{Changed, change};
 use super::create::match_namespace;
 use super::update::check_name;
 use super::{Call, Change, Strategy, ownership};
+use crate::decode::told;
 use crate::negotiate::PatchKind;
 use crate::object;
 use crate::options::FieldValidation;
@@ -93,9 +94,7 @@ impl Configuration {
                 "error strict decoding YAML: {text}"
             ))),
             (Some(text), FieldValidation::Warn) => {
-                let text = text.trim_start_matches("error converting YAML to JSON: ");
-                let text = text.trim_start_matches("yaml: unmarshal errors:\n");
-                warnings.extend(text.lines().map(|line| line.trim().to_owned()));
+                warnings.extend(told(text));
                 Ok(())
             }
             _ => Ok(()),

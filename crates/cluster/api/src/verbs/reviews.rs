@@ -39,7 +39,9 @@ pub(crate) fn token(call: &mut Call<'_>, request: Value) -> Result<Outcome, Stat
     let request = ownership::of_posted(call, request);
     let (scope, tokens) = (&call.scope, call.api.authenticator.tokens());
     let now = identifiers::now_seconds();
-    let object = identity::reviews::token_request(tokens, &scope.namespace, &scope.name, request, now)?;
+    let owners = request["metadata"]["managedFields"].clone();
+    let mut object = identity::reviews::token_request(tokens, &scope.namespace, &scope.name, request, now)?;
+    crate::object::set(&mut object, "managedFields", owners);
     Ok(Outcome::Other { status: 201, object })
 }
 

@@ -1,4 +1,6 @@
 //! Tests of this crate against cases from outside.
 
 mod oracle;
+mod protobuf;
+mod server;
 mod world;

@@ -17,9 +17,7 @@ pub struct World {
 
 impl World {
     pub async fn start() -> World {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("deploy-api-{}-{number}", std::process::id()));
+        let folder = temporary();
         let setup = Setup {
             store: Store::open(&Options::new(&folder)).expect("the folder is new"),
             signing_key: SigningKey::open(&folder.join("service-accounts.key")).expect("the folder is new"),
@@ -32,6 +30,13 @@ impl World {
         let api = Api::start(setup).await.expect("a new cluster can be set up");
         World { api, folder }
     }
+}
+
+/// A folder that nobody else has.
+pub fn temporary() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    std::env::temp_dir().join(format!("deploy-api-{}-{number}", std::process::id()))
 }
 
 impl Drop for World {
