@@ -149,11 +149,11 @@ pub fn counts(
         .map(|name| status.get(name))
         .filter(|count| count.int() > replicas)
     {
-        out.push(count.invalid("cannot be greater than status.replicas"));
+        out.push(count.invalid_value(count.int(), "cannot be greater than status.replicas"));
     }
     let available = status.get("availableReplicas");
     if available.int() > status.get("readyReplicas").int() {
-        out.push(available.invalid(format!("cannot be greater than {ready}")));
+        out.push(available.invalid_value(available.int(), format!("cannot be greater than {ready}")));
     }
 }
 

@@ -224,14 +224,20 @@ fn validate_update(new: &Field<'_>, old: &Field<'_>) -> Findings {
     immutable_selector(&spec.get("selector"), &old_spec.get("selector"), &mut out);
     let movable = old_spec.get("suspend").bool() && !old.get("status").get("startTime").exists();
     immutable_template(&spec.get("template"), &old_template, movable, &mut out);
-    for name in [
-        "completionMode",
-        "podFailurePolicy",
-        "backoffLimitPerIndex",
-        "managedBy",
-        "successPolicy",
+    for (name, internal) in [
+        ("completionMode", None),
+        ("podFailurePolicy", Some("PodFailurePolicy")),
+        ("backoffLimitPerIndex", None),
+        ("managedBy", None),
+        ("successPolicy", Some("SuccessPolicy")),
     ] {
-        immutable(&spec.get(name), &old_spec.get(name), &mut out);
+        match internal {
+            None => immutable(&spec.get(name), &old_spec.get(name), &mut out),
+            Some(r#type) => {
+                let old = old_spec.get(name).value().cloned().unwrap_or_default();
+                immutable_internal(&spec.get(name), &old, r#type, &mut out);
+            }
+        }
     }
     out
 }
@@ -274,12 +280,13 @@ fn immutable_template(new: &Field<'_>, old: &Field<'_>, movable: bool, out: &mut
             expected.ensure("metadata").keep(name, &meta);
         }
     }
-    immutable_internal(new, &expected, out);
+    immutable_internal(new, &expected, "PodTemplateSpec", out);
 }
 
-fn immutable_internal(new: &Field<'_>, expected: &Value, out: &mut Findings) {
+/// A field that is shown as upstream's struct of this name.
+fn immutable_internal(new: &Field<'_>, expected: &Value, r#type: &str, out: &mut Findings) {
     if !new.same(&new.with(Some(expected))) {
-        let shown = crate::internal::shown("PodTemplateSpec", new.value());
+        let shown = crate::internal::shown(r#type, new.value());
         out.push(new.invalid_shown(shown, metadata::IMMUTABLE));
     }
 }

@@ -123,12 +123,17 @@ impl Pod<'_> {
             if !target.is_empty() && !others.contains(&target.str()) {
                 out.push(target.not_found());
             }
-            for field in NOT_FOR_EPHEMERAL
-                .map(|name| container.get(name))
-                .iter()
-                .filter(|field| !field.is_empty())
-            {
-                out.push(field.forbidden("cannot be set for an Ephemeral Container"));
+            for name in NOT_FOR_EPHEMERAL {
+                let field = container.get(name);
+                // The resources are a struct that is always there; what else is a map is a pointer upstream.
+                let set = if name == "resources" {
+                    !field.is_empty()
+                } else {
+                    field.exists()
+                };
+                if set && field.value() != Some(&serde_json::json!([])) {
+                    out.push(field.forbidden("cannot be set for an Ephemeral Container"));
+                }
             }
             for mount in container.items("volumeMounts") {
                 for path in ["subPath", "subPathExpr"].map(|name| mount.get(name)) {

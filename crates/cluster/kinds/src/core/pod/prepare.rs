@@ -275,12 +275,20 @@ fn gated_condition(pod: &mut Value) {
     if Field::root(pod).get("spec").get("schedulingGates").is_empty() {
         return;
     }
+    // Upstream takes the time again; the pod was made in this very moment.
+    let now = Field::root(pod)
+        .get("metadata")
+        .get("creationTimestamp")
+        .value()
+        .cloned()
+        .unwrap_or_default();
     let condition = json!([{
         "type": "PodScheduled",
         "status": "False",
         "reason": "SchedulingGated",
         "message": "Scheduling is blocked due to non-empty scheduling gates",
         "lastProbeTime": null,
+        "lastTransitionTime": now,
     }]);
     pod.ensure("status").set("conditions", condition);
 }

@@ -152,7 +152,7 @@ pub fn has_indivisible_huge_pages(container: &Field<'_>) -> bool {
 }
 
 /// A resource by its name alone, or with the domain of who brings it. Tells whether it is well formed.
-fn resource_name(place: &Field<'_>, name: &str, out: &mut Findings) -> bool {
+pub fn resource_name(place: &Field<'_>, name: &str, out: &mut Findings) -> bool {
     let texts = names::qualified_name(name);
     let well_formed = texts.is_empty();
     out.extend(texts.into_iter().map(|text| place.invalid_value(name, text)));
@@ -163,7 +163,8 @@ fn resource_name(place: &Field<'_>, name: &str, out: &mut Findings) -> bool {
     well_formed
 }
 
-fn container_name(place: &Field<'_>, name: &str, out: &mut Findings) {
+/// A resource that a container may ask for.
+pub fn container_name(place: &Field<'_>, name: &str, out: &mut Findings) {
     resource_name(place, name, out);
     if !name.contains('/') {
         if !resources::is_standard_for_container(name) {

@@ -182,6 +182,20 @@ fn is_sysctl(name: &str) -> bool {
     name.len() <= SYSCTL_NAME_MAX && name.split(['.', '/']).all(segment)
 }
 
+/// Sysctls of the IPC namespace, those below `fs.mqueue` aside.
+const IPC_SYSCTLS: [&str; 10] = [
+    "kernel.sem",
+    "kernel.shmall",
+    "kernel.shmmax",
+    "kernel.shmmni",
+    "kernel.shm_rmid_forced",
+    "kernel.shm",
+    "kernel.msgmax",
+    "kernel.msgmnb",
+    "kernel.msgmni",
+    "kernel.msg",
+];
+
 /// A sysctl of a namespace that the pod shares with the host may not be set.
 pub fn host_sysctl(name: &Field<'_>, spec: &Field<'_>) -> Option<Finding> {
     // component-helpers/node/util/sysctl/namespace.go; the first separator decides which one separates.
@@ -201,10 +215,7 @@ pub fn host_sysctl(name: &Field<'_>, spec: &Field<'_>) -> Option<Finding> {
     } else {
         name.str().to_owned()
     };
-    let ipc = text == "kernel.sem"
-        || ["kernel.shm", "kernel.msg", "fs.mqueue."]
-            .iter()
-            .any(|prefix| text.starts_with(prefix));
+    let ipc = IPC_SYSCTLS.contains(&text.as_str()) || text.starts_with("fs.mqueue.");
     if spec.get("hostNetwork").bool() && text.starts_with("net.") {
         Some(name.invalid("may not be specified when 'hostNetwork' is true"))
     } else if spec.get("hostIPC").bool() && ipc {

@@ -145,6 +145,11 @@ fn addresses(new: &Field<'_>, old: &Field<'_>, out: &mut Findings) {
         [first, second] => ip::is_dual_stack(first, second),
         _ => false,
     };
+    let unreadable = all.iter().enumerate().find(|(_, text)| ip::parse(text).is_none());
+    if let Some((index, text)) = unreadable.filter(|_| all.len() > 1) {
+        let error = format!("failed to check for dual stack with error:invalid IP[{index}]: {text}");
+        out.push(new.internal(error));
+    }
     if !fits {
         // Upstream's internal type has no names for JSON.
         let shown: Vec<String> = all

@@ -7,7 +7,7 @@ use super::{Options, annotations, containers, prepare, scheduling};
 use crate::cursor::{Field, Findings, same};
 use crate::edit::Edit;
 use crate::field::go_quote;
-use crate::names;
+use crate::{internal, names};
 
 const UPDATABLE: &str = "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,\
                          `spec.tolerations` (only additions to existing tolerations),\
@@ -162,7 +162,8 @@ fn node_affinity_additions(new: &Field<'_>, old: &Field<'_>, out: &mut Findings)
     }
     if new_terms.len() != old_terms.len() {
         let detail = "no additions/deletions to non-empty NodeSelectorTerms list are allowed";
-        out.push(new_terms.invalid_value(new_terms.value().cloned().unwrap_or_default(), detail));
+        let shown = internal::shown("[]NodeSelectorTerm", new_terms.value());
+        out.push(new_terms.invalid_shown(shown, detail));
         return;
     }
     for (new, old) in new_terms.list().zip(old_terms.list()) {
@@ -173,7 +174,8 @@ fn node_affinity_additions(new: &Field<'_>, old: &Field<'_>, out: &mut Findings)
         let was_empty = old.get("matchExpressions").is_empty() && old.get("matchFields").is_empty();
         let is_empty = new.get("matchExpressions").is_empty() && new.get("matchFields").is_empty();
         if (was_empty && !is_empty) || !extends("matchExpressions") || !extends("matchFields") {
-            out.push(new.invalid("only additions are allowed (no mutations or deletions)"));
+            let shown = internal::shown("NodeSelectorTerm", new.value());
+            out.push(new.invalid_shown(shown, "only additions are allowed (no mutations or deletions)"));
         }
     }
 }
