@@ -1,7 +1,9 @@
 //! The table of controllers.
 
 use crate::controller::Controller;
-use crate::{cluster_role, deployment, endpoints, namespace, pod_gc, replica_set, scheduler, service_account};
+use crate::{
+    cluster_role, deployment, endpoints, job, namespace, pod_gc, replica_set, scheduler, service_account,
+};
 
 /// Every controller that a cluster runs.
 pub static ALL: &[Controller] = &[
@@ -9,6 +11,7 @@ pub static ALL: &[Controller] = &[
     deployment::CONTROLLER,
     endpoints::legacy::CONTROLLER,
     endpoints::slices::CONTROLLER,
+    job::CONTROLLER,
     namespace::CONTROLLER,
     pod_gc::CONTROLLER,
     replica_set::CONTROLLER,

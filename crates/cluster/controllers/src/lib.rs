@@ -16,6 +16,7 @@ pub mod deployment;
 pub mod effect;
 pub mod endpoints;
 pub mod garbage;
+pub mod job;
 pub mod kind;
 pub mod namespace;
 pub mod object;
