@@ -6,22 +6,29 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::managers::{Managers, Owned};
+use super::managers::{Manager, Managers, Owned};
 use super::updater::{UpdateError, Updater, Versioned};
 use crate::fields::Set;
 
 impl Updater<'_> {
-    /// `merged` without what the applier had in `last`, has not in `managers`, and no other manager has.
+    /// `merged` without what the applier `manager` had in `last`, has not in `managers`, and no other manager has.
     pub(super) fn prune(
         &self,
         merged: Value,
         version: &str,
         managers: &Managers,
+        manager: &Manager,
         last: Option<Owned>,
     ) -> Result<Value, UpdateError> {
         let Some(last) = last.filter(|last| !last.fields.is_empty()) else {
             return Ok(merged);
         };
+        // Who still applies all that he applied before has nothing to lose.
+        let still_applied =
+            |owned: &Owned| owned.api_version == last.api_version && last.fields.is_subset(&owned.fields);
+        if managers.get(manager).is_some_and(still_applied) {
+            return Ok(merged);
+        }
         let merged = Versioned {
             value: Cow::Owned(merged),
             version,

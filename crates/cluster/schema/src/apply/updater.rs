@@ -88,7 +88,7 @@ impl Updater<'_> {
             applied: true,
         };
         let last = managers.insert(manager.clone(), owned);
-        let object = self.prune(merged, version, &managers, last)?;
+        let object = self.prune(merged, version, &managers, manager, last)?;
         let (managers, _) = self.books(live, &object, version, managers, manager, force)?;
         let unchanged = equal(live, &object);
         Ok(Applied {

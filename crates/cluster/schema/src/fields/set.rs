@@ -170,6 +170,18 @@ impl Set {
         Set { nodes }
     }
 
+    /// Whether all its paths are in the other.
+    pub fn is_subset(&self, other: &Set) -> bool {
+        let mut all = true;
+        zip(&self.nodes, &other.nodes, |left, right| {
+            all = all
+                && right.is_some_and(|right| {
+                    (right.member || !left.member) && left.children.is_subset(&right.children)
+                });
+        });
+        all
+    }
+
     /// The paths that are in both.
     pub fn intersection(&self, other: &Set) -> Set {
         let mut nodes = Vec::new();

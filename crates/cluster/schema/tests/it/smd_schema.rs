@@ -40,12 +40,14 @@ impl<'r> Schemas<'r> {
             }
             let path = root.join(name);
             let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-            parse(&yaml(&text).expect("a schema is YAML"))
+            parse(&text)
         })
     }
 }
 
-fn parse(text: &Value) -> Schema {
+/// Reads a schema.
+pub fn parse(text: &str) -> Schema {
+    let text = yaml(text).expect("a schema is YAML");
     let mut reader = Reader {
         schema: Schema::default(),
     };
