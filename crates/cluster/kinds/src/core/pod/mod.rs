@@ -11,7 +11,7 @@ mod paths;
 mod prepare;
 mod probes;
 mod projected;
-mod resource_requirements;
+pub mod resource_requirements;
 pub mod scheduling;
 mod security;
 pub mod spec;
