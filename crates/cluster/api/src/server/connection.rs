@@ -130,6 +130,11 @@ fn head(request: &hyper::Request<Incoming>) -> Request {
         }
         all.push_str(&value);
     }
+    // HTTP/2 has it in :authority (RFC 9113 8.3.1).
+    if let Some(authority) = request.uri().authority() {
+        let host = || authority.as_str().to_owned();
+        headers.entry("host".to_owned()).or_insert_with(host);
+    }
     Request {
         method: request.method().as_str().to_owned(),
         path: request.uri().path().to_owned(),

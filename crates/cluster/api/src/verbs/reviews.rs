@@ -35,7 +35,8 @@ pub(crate) fn review(call: &mut Call<'_>, review: Value) -> Result<Outcome, Stat
 }
 
 /// Grants a token for the service account of the scope.
-pub(crate) fn token(call: &mut Call<'_>, request: Value) -> Result<Outcome, StatusError> {
+pub(crate) fn token(call: &mut Call<'_>, mut request: Value) -> Result<Outcome, StatusError> {
+    identity::reviews::default_token_request(&mut request);
     let request = ownership::of_posted(call, request);
     let (scope, tokens) = (&call.scope, call.api.authenticator.tokens());
     let now = identifiers::now_seconds();
