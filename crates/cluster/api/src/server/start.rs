@@ -116,7 +116,7 @@ impl Server {
         };
         server.tasks.spawn(accept(shared, listener));
         let store = server.api.store().clone();
-        server.tasks.spawn(async move {
+        server.api.inner.tasks.spawn(async move {
             store
                 .compact_periodically(deploy_cluster_storage::limits::COMPACT_INTERVAL)
                 .await;

@@ -192,7 +192,7 @@ fn check_uid(call: &Call<'_>, change: &dyn Change, old: &Value) -> Result<(), St
         return Ok(());
     };
     let scope = &call.scope;
-    let place = [&*scope.resource.plural, &scope.namespace, &scope.name];
+    let place = [etcd_folder(&scope.storage), &scope.namespace, &scope.name];
     let place: Vec<&str> = place.into_iter().filter(|part| !part.is_empty()).collect();
     let why = format!(
         "StorageError: invalid object, Code: 4, Key: /registry/{}, ResourceVersion: 0, AdditionalErrorMsg: \
@@ -201,6 +201,20 @@ fn check_uid(call: &Call<'_>, change: &dyn Change, old: &Value) -> Result<(), St
         object::uid(old)
     );
     Err(StatusError::conflict(scope.about(), &scope.name, &why))
+}
+
+/// Where upstream keeps the objects of a resource below `/registry`, which some of its texts show
+/// (`pkg/kubeapiserver/default_storage_factory_builder.go SpecialDefaultResourcePrefixes`).
+pub(crate) fn etcd_folder(storage: &str) -> &str {
+    match storage {
+        "/replicationcontrollers" => "controllers",
+        "/endpoints" => "services/endpoints",
+        "/nodes" => "minions",
+        "/services" => "services/specs",
+        "networking.k8s.io/ingresses" => "ingress",
+        "apiextensions.k8s.io/customresourcedefinitions" | "apiregistration.k8s.io/apiservices" => storage,
+        _ => storage.rsplit('/').next().unwrap_or_default(),
+    }
 }
 
 /// What upstream says of a stale resourceVersion (`registry.OptimisticLockErrorMsg`).
