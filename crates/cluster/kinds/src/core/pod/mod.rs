@@ -9,7 +9,7 @@ mod image;
 mod options;
 mod paths;
 mod prepare;
-mod probes;
+pub mod probes;
 mod projected;
 pub mod resource_requirements;
 pub mod scheduling;
@@ -97,6 +97,15 @@ const SELECTABLE: &[Selectable] = &[
             let status = Field::root(pod).get("status");
             status.get("podIPs").index(0).get("ip").str().to_owned()
         },
+    },
+    // Upstream takes these two as well: the first has no value, the second is an old name.
+    Selectable {
+        name: "status.podIPs",
+        value: |_| String::new(),
+    },
+    Selectable {
+        name: "spec.host",
+        value: |pod| text(pod, &["spec", "nodeName"]),
     },
     Selectable {
         name: "status.nominatedNodeName",

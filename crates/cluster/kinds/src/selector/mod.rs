@@ -2,8 +2,12 @@
 //!
 //! Texts of errors as upstream's (`apimachinery/pkg/labels/selector.go`, `fields/selector.go`).
 
+mod fields;
+mod parser;
+
 use std::fmt;
 
+pub use fields::{FieldSelector, FieldTerm};
 use serde_json::{Map, Value};
 
 use crate::cursor::Field;
@@ -73,11 +77,7 @@ impl LabelSelector {
 
     /// Reads a selector in text form; an empty text selects everything.
     pub fn parse(text: &str) -> Parsed<Self> {
-        let mut requirements = Parser {
-            tokens: scan(text),
-            position: 0,
-        }
-        .selector()?;
+        let mut requirements = parser::requirements(text)?;
         requirements.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(Self {
             requirements: Some(requirements),
@@ -278,331 +278,6 @@ fn go_integer(text: &str) -> Option<i64> {
     text.parse().ok()
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Token {
-    Error,
-    End,
-    Close,
-    Comma,
-    Not,
-    Operator(Operator),
-    Identifier,
-    Open,
-}
-
-/// The tokens of a text with the texts they stand for. An odd sign is a token too: the parser names it.
-fn scan(text: &str) -> Vec<(Token, String)> {
-    let mut tokens = Vec::new();
-    let special = |c: char| matches!(c, '=' | '!' | '(' | ')' | ',' | '>' | '<');
-    let blank = |c: char| matches!(c, ' ' | '\t' | '\r' | '\n');
-    // Upstream takes a NUL for the end.
-    let mut rest = text.split('\0').next().unwrap_or_default();
-    loop {
-        rest = rest.trim_start_matches(blank);
-        let Some(first) = rest.chars().next() else { break };
-        let len = if special(first) {
-            match rest.as_bytes() {
-                [b'=', b'=', ..] | [b'!', b'=', ..] => 2,
-                _ => 1,
-            }
-        } else {
-            rest.find(|c| special(c) || blank(c)).unwrap_or(rest.len())
-        };
-        let (literal, tail) = rest.split_at(len);
-        rest = tail;
-        let token = match literal {
-            ")" => Token::Close,
-            "," => Token::Comma,
-            "!" => Token::Not,
-            "==" => Token::Operator(Operator::DoubleEquals),
-            "=" => Token::Operator(Operator::Equals),
-            ">" => Token::Operator(Operator::GreaterThan),
-            "in" => Token::Operator(Operator::In),
-            "<" => Token::Operator(Operator::LessThan),
-            "!=" => Token::Operator(Operator::NotEquals),
-            "notin" => Token::Operator(Operator::NotIn),
-            "(" => Token::Open,
-            _ => Token::Identifier,
-        };
-        tokens.push((token, literal.to_owned()));
-    }
-    tokens.push((Token::End, String::new()));
-    tokens
-}
-
-struct Parser {
-    tokens: Vec<(Token, String)>,
-    position: usize,
-}
-
-impl Parser {
-    /// The next token; `in` and `notin` are operators only right after a key.
-    fn peek(&self, after_key: bool) -> (Token, &str) {
-        let Some((token, literal)) = self.tokens.get(self.position).or(self.tokens.last()) else {
-            return (Token::Error, "");
-        };
-        let token = match token {
-            Token::Operator(Operator::In | Operator::NotIn) if !after_key => Token::Identifier,
-            token => *token,
-        };
-        (token, literal)
-    }
-
-    fn next(&mut self, after_key: bool) -> (Token, String) {
-        let (token, literal) = self.peek(after_key);
-        let next = (token, literal.to_owned());
-        self.position += 1;
-        next
-    }
-
-    fn selector(&mut self) -> Parsed<Vec<Requirement>> {
-        let mut requirements = Vec::new();
-        loop {
-            match self.peek(false) {
-                (Token::Identifier | Token::Not, _) => {
-                    let requirement = self.requirement().map_err(|SelectorError(text)| {
-                        SelectorError(format!("unable to parse requirement: {text}"))
-                    })?;
-                    requirements.push(requirement);
-                    match self.next(false) {
-                        (Token::End, _) => return Ok(requirements),
-                        (Token::Comma, _) => match self.peek(false) {
-                            (Token::Identifier | Token::Not, _) => {}
-                            (_, found) => return expected(found, ", expected: identifier after ','"),
-                        },
-                        (_, found) => return expected(&found, ", expected: ',' or 'end of string'"),
-                    }
-                }
-                (Token::End, _) => return Ok(requirements),
-                (_, found) => return expected(found, ", expected: !, identifier, or 'end of string'"),
-            }
-        }
-    }
-
-    fn requirement(&mut self) -> Parsed<Requirement> {
-        let (mut token, mut key) = self.next(false);
-        let negated = token == Token::Not;
-        if negated {
-            (token, key) = self.next(false);
-        }
-        if token != Token::Identifier {
-            return expected(&key, ", expected: identifier");
-        }
-        let texts = names::qualified_name(&key);
-        if !texts.is_empty() {
-            let text = format!("<nil>: Invalid value: {}: {}", go_quote(&key), texts.join("; "));
-            return Err(SelectorError(text));
-        }
-        if negated {
-            return Requirement::new(&key, Operator::DoesNotExist, Vec::new());
-        }
-        if matches!(self.peek(false).0, Token::End | Token::Comma) {
-            return Requirement::new(&key, Operator::Exists, Vec::new());
-        }
-        let operator = match self.next(true) {
-            (Token::Operator(operator), _) => operator,
-            (_, found) => return expected(&found, ", expected: in, notin, =, ==, !=, gt, lt"),
-        };
-        let mut values = match operator {
-            Operator::In | Operator::NotIn => self.values()?,
-            _ => vec![self.value()?],
-        };
-        values.sort_unstable();
-        values.dedup();
-        Requirement::new(&key, operator, values)
-    }
-
-    fn value(&mut self) -> Parsed<String> {
-        if matches!(self.peek(false).0, Token::End | Token::Comma) {
-            return Ok(String::new());
-        }
-        match self.next(false) {
-            (Token::Identifier, value) => Ok(value),
-            (_, found) => expected(&found, ", expected: identifier"),
-        }
-    }
-
-    fn values(&mut self) -> Parsed<Vec<String>> {
-        match self.next(false) {
-            (Token::Open, _) => {}
-            (_, found) => return expected(&found, " expected: '('"),
-        }
-        let (token, first) = self.peek(false);
-        let first = first.to_owned();
-        match token {
-            Token::Identifier | Token::Comma => {
-                let values = self.list()?;
-                match self.next(false) {
-                    (Token::Close, _) => Ok(values),
-                    _ => expected(&first, ", expected: ')'"),
-                }
-            }
-            Token::Close => {
-                self.next(false);
-                Ok(vec![String::new()])
-            }
-            _ => expected(&first, ", expected: ',', ')' or identifier"),
-        }
-    }
-
-    /// Values between commas; nothing between two commas is an empty value.
-    fn list(&mut self) -> Parsed<Vec<String>> {
-        let mut values = Vec::new();
-        loop {
-            match self.next(false) {
-                (Token::Identifier, value) => {
-                    values.push(value);
-                    match self.peek(false) {
-                        (Token::Comma, _) => {}
-                        (Token::Close, _) => return Ok(values),
-                        (_, found) => return expected(found, ", expected: ',' or ')'"),
-                    }
-                }
-                (Token::Comma, _) => {
-                    if values.is_empty() {
-                        values.push(String::new());
-                    }
-                    match self.peek(false).0 {
-                        Token::Close => {
-                            values.push(String::new());
-                            return Ok(values);
-                        }
-                        Token::Comma => {
-                            self.next(false);
-                            values.push(String::new());
-                        }
-                        _ => {}
-                    }
-                }
-                (_, found) => return expected(&found, ", expected: ',', or identifier"),
-            }
-        }
-    }
-}
-
-fn expected<T>(found: &str, rest: &str) -> Parsed<T> {
-    Err(SelectorError(format!("found '{found}'{rest}")))
-}
-
-/// Which fields are wanted: all terms must hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FieldSelector {
-    /// The terms, sorted by their text.
-    pub terms: Vec<FieldTerm>,
-}
-
-/// One condition on one field.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldTerm {
-    /// `spec.nodeName`
-    pub field: String,
-    /// What the field must be, or must not be.
-    pub value: String,
-    /// Whether it must be that.
-    pub equal: bool,
-}
-
-impl FieldSelector {
-    /// Reads a selector; an empty text selects everything.
-    pub fn parse(text: &str) -> Parsed<Self> {
-        let mut parts = split_terms(text);
-        parts.sort_unstable();
-        let mut terms = Vec::new();
-        for part in parts.into_iter().filter(|part| !part.is_empty()) {
-            let Some((field, equal, value)) = split_term(part) else {
-                return Err(SelectorError(format!(
-                    "invalid selector: '{text}'; can't understand '{part}'"
-                )));
-            };
-            terms.push(FieldTerm {
-                field: field.to_owned(),
-                value: unescape(value)?,
-                equal,
-            });
-        }
-        Ok(Self { terms })
-    }
-
-    /// Whether all terms hold, given the value of each field.
-    pub fn matches(&self, mut value_of: impl FnMut(&str) -> String) -> bool {
-        self.terms
-            .iter()
-            .all(|term| (value_of(&term.field) == term.value) == term.equal)
-    }
-
-    /// The value that a field must have, if one term says so.
-    pub fn exact(&self, field: &str) -> Option<&str> {
-        let term = self.terms.iter().find(|term| term.equal && term.field == field)?;
-        Some(&term.value)
-    }
-}
-
-impl fmt::Display for FieldSelector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, term) in self.terms.iter().enumerate() {
-            let comma = if index > 0 { "," } else { "" };
-            let operator = if term.equal { "=" } else { "!=" };
-            let value = term
-                .value
-                .replace('\\', "\\\\")
-                .replace(',', "\\,")
-                .replace('=', "\\=");
-            write!(f, "{comma}{}{operator}{value}", term.field)?;
-        }
-        Ok(())
-    }
-}
-
-/// Cuts at commas that no backslash stands before.
-fn split_terms(text: &str) -> Vec<&str> {
-    let mut parts = Vec::new();
-    let (mut start, mut escaped) = (0, false);
-    for (index, c) in text.char_indices() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            ',' => {
-                parts.push(&text[start..index]);
-                start = index + 1;
-            }
-            _ => {}
-        }
-    }
-    parts.push(&text[start..]);
-    parts
-}
-
-fn split_term(term: &str) -> Option<(&str, bool, &str)> {
-    let index = term.char_indices().map(|(index, _)| index).find(|index| {
-        let rest = &term[*index..];
-        rest.starts_with('=') || rest.starts_with("!=")
-    })?;
-    let (field, rest) = term.split_at(index);
-    if let Some(value) = rest.strip_prefix("!=") {
-        return Some((field, false, value));
-    }
-    let value = rest.strip_prefix("==").or_else(|| rest.strip_prefix('='))?;
-    Some((field, true, value))
-}
-
-fn unescape(text: &str) -> Parsed<String> {
-    let invalid = |rest: &str| Err(SelectorError(format!("invalid field selector: {rest}")));
-    let mut value = String::with_capacity(text.len());
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => match chars.next() {
-                Some(c @ ('\\' | ',' | '=')) => value.push(c),
-                Some(c) => return invalid(&format!("invalid escape sequence: \\{c}")),
-                None => return invalid("invalid escape sequence: \\"),
-            },
-            ',' | '=' => return invalid(&format!("unescaped character in value: {}", u32::from(c))),
-            c => value.push(c),
-        }
-    }
-    Ok(value)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -706,31 +381,6 @@ mod tests {
         assert_eq!(shown(Some(&object)), "a=1,b");
     }
 
-    #[test]
-    fn field_selectors_are_read() {
-        let selector = FieldSelector::parse("b!=2,a=1\\,2,,c==").expect("a selector");
-        assert_eq!(selector.to_string(), "a=1\\,2,b!=2,c=");
-        assert!(selector.matches(|name| if name == "a" {
-            "1,2".to_owned()
-        } else {
-            String::new()
-        }));
-        for (text, error) in [
-            ("a", "invalid selector: 'a'; can't understand 'a'"),
-            (
-                "a=b=c",
-                "invalid field selector: unescaped character in value: 61",
-            ),
-            ("a=\\b", "invalid field selector: invalid escape sequence: \\b"),
-        ] {
-            assert_eq!(
-                FieldSelector::parse(text),
-                Err(SelectorError(error.to_owned())),
-                "{text}"
-            );
-        }
-    }
-
     proptest! {
         #[test]
         fn no_text_is_too_strange(text in "[a-c!=<>(), innot]{0,16}|.*") {
@@ -738,7 +388,6 @@ mod tests {
                 let written = selector.to_string();
                 prop_assert_eq!(LabelSelector::parse(&written).map(|s| s.to_string()), Ok(written));
             }
-            let _ = FieldSelector::parse(&text).map(|s| s.to_string());
         }
     }
 }
