@@ -62,3 +62,13 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// The first pod of a namespace waits so long for the service account `default`, which a controller makes; upstream
 /// tries ten times, every 100 to 200 ms.
 pub const DEFAULT_ACCOUNT_PATIENCE: Duration = Duration::from_millis(1500);
+
+/// Longer tokens are not looked at: ours have about 1 KB.
+pub const TOKEN_BYTES: usize = 16 * 1024;
+
+/// How many tokens are known to be signed by us, so that a signature is checked once: more than a machine has pods.
+pub const KNOWN_TOKENS: usize = 1024;
+
+/// How often the charge of a quota is tried when others change it at the same time. Upstream, which charges many waiting
+/// requests at once, tries three times; we charge one by one.
+pub const QUOTA_CHARGES: usize = 64;

@@ -7,12 +7,14 @@ use super::{AdmissionRequest, Operation, text};
 use crate::status::{About, StatusError};
 
 const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
+/// The label that asks for Pod Security Standards (`pod-security-admission/api/constants.go`).
+const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
 const ABOUT: About<'static> = About {
     group: "",
     resource: "namespaces",
 };
 
-pub(super) fn admit(objects: &dyn Objects, request: &AdmissionRequest<'_>) -> Result<(), StatusError> {
+pub(super) fn admit(objects: &dyn Objects, request: &mut AdmissionRequest<'_>) -> Result<(), StatusError> {
     if request.group.is_empty() && request.kind == "Namespace" {
         if request.operation == Operation::Delete && IMMORTAL.contains(&request.name) {
             return Err(StatusError::forbidden(
@@ -21,6 +23,7 @@ pub(super) fn admit(objects: &dyn Objects, request: &AdmissionRequest<'_>) -> Re
                 "this namespace may not be deleted",
             ));
         }
+        warn_of_levels(request);
         return Ok(());
     }
     let is_review =
@@ -42,4 +45,13 @@ pub(super) fn admit(objects: &dyn Objects, request: &AdmissionRequest<'_>) -> Re
         "field": "metadata.namespace",
     }]);
     Err(error)
+}
+
+/// Nobody should believe that pods are held to a level that nobody holds them to.
+fn warn_of_levels(request: &mut AdmissionRequest<'_>) {
+    let level = text(&request.object["metadata"]["labels"][ENFORCE]);
+    if !matches!(level, "" | "privileged") {
+        let warning = format!("{ENFORCE}={level}: this cluster does not enforce Pod Security Standards yet");
+        request.warnings.push(warning);
+    }
 }

@@ -192,13 +192,22 @@ fn namespaces_must_be_there_and_stay() {
         options: &Value::Null,
         warnings: Vec::new(),
     };
-    let error = namespaces::admit(objects, &deletion).unwrap_err();
+    let error = namespaces::admit(objects, &mut deletion).unwrap_err();
     assert_eq!(
         error.message,
         "namespaces \"default\" is forbidden: this namespace may not be deleted"
     );
     deletion.name = "kube-node-lease";
-    assert!(namespaces::admit(objects, &deletion).is_ok());
+    assert!(namespaces::admit(objects, &mut deletion).is_ok());
+    let mut labelled = json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}});
+    let mut change = AdmissionRequest {
+        operation: Operation::Update,
+        object: &mut labelled,
+        ..deletion
+    };
+    assert!(namespaces::admit(objects, &mut change).is_ok());
+    let warning = "pod-security.kubernetes.io/enforce=restricted: this cluster does not enforce Pod Security Standards yet";
+    assert_eq!(change.warnings, [warning]);
 }
 
 #[test]

@@ -9,13 +9,10 @@ use serde_json::{Map, Value, json};
 use super::jwt::{BadToken, SigningKey};
 use super::{CREDENTIAL_ID, UserInfo};
 use crate::admission::objects::Objects;
-use crate::identifiers;
+use crate::{identifiers, limits};
 
 /// How far clocks may be apart (go-jose `jwt.DefaultLeeway`).
 const LEEWAY_SECONDS: i64 = 60;
-
-/// How many tokens are known to be signed by us, so that the signature is checked once: more than a machine has pods.
-const KNOWN_TOKENS: usize = 1024;
 
 /// Issues and checks tokens.
 pub struct Tokens {
@@ -173,7 +170,7 @@ impl Tokens {
         }
         let claims = Arc::new(self.key.verify(token, &self.issuer)?);
         let mut known = known();
-        if known.len() >= KNOWN_TOKENS {
+        if known.len() >= limits::KNOWN_TOKENS {
             known.clear();
         }
         known.insert(hash, claims.clone());

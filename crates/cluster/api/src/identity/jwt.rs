@@ -16,9 +16,7 @@ use ring::signature::{
 use serde_json::{Value, json};
 
 use super::files::{self, IdentityError};
-
-/// Longer tokens are not looked at: ours have about 1 KB, and headers as a whole are bounded by the server.
-const MAX_TOKEN_BYTES: usize = 16 * 1024;
+use crate::limits;
 
 /// The key that signs and checks tokens.
 pub struct SigningKey {
@@ -93,7 +91,7 @@ impl SigningKey {
 
     /// The claims of a token that this key signed for this issuer.
     pub fn verify(&self, token: &str, issuer: &str) -> Result<Value, BadToken> {
-        if token.len() > MAX_TOKEN_BYTES {
+        if token.len() > limits::TOKEN_BYTES {
             return Err(BadToken::Foreign);
         }
         let mut parts = token.splitn(3, '.');

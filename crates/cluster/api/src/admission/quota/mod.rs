@@ -9,15 +9,12 @@ use serde_json::{Map, Value};
 use super::pod_resources::{Amounts, add, amounts};
 use super::world::{NotCharged, World};
 use super::{AdmissionRequest, Operation, text};
+use crate::limits;
 use crate::status::StatusError;
 use usage::Evaluator;
 
 pub mod scopes;
 pub mod usage;
-
-/// How often a charge is tried when others change the quota at the same time. Upstream, which charges many waiting
-/// requests at once, tries three times; we charge one by one.
-const ATTEMPTS: usize = 64;
 
 /// Charges a write to the quotas of its namespace that count it. An error means that it does not fit, and is charged
 /// nowhere, or that the storage does not take the charge.
@@ -27,7 +24,7 @@ pub(super) async fn charge(world: &dyn World, request: &AdmissionRequest<'_>) ->
     };
     // The quotas that are still to be charged; None for all of the namespace.
     let mut left: Option<Vec<String>> = None;
-    for _ in 0..ATTEMPTS {
+    for _ in 0..limits::QUOTA_CHARGES {
         let quotas = world.objects().list("/resourcequotas", request.namespace);
         let name = |quota: &Value| text(&quota["metadata"]["name"]).to_owned();
         let quotas: Vec<Value> = quotas
