@@ -10,6 +10,9 @@
 
 pub mod apps;
 pub mod batch;
+mod cell;
+mod check;
+pub mod cidr;
 #[rustfmt::skip]
 pub mod columns;
 pub mod core;
@@ -22,6 +25,7 @@ pub mod labels;
 mod limits;
 pub mod metadata;
 pub mod names;
+mod pem;
 pub mod quantity;
 pub mod resources;
 pub mod rules;

@@ -10,6 +10,16 @@ use crate::{apps, batch, core, metadata, table};
 /// Every kind that has rules of its own, one line each.
 static RULES: &[&Rules] = &[
     &core::config_map::RULES,
+    &core::endpoints::RULES,
+    &core::event::RULES,
+    &core::limit_range::RULES,
+    &core::namespace::RULES,
+    &core::node::RULES,
+    &core::resource_quota::RULES,
+    &core::secret::RULES,
+    &core::service::RULES,
+    &core::service_account::RULES,
+    &core::event::EVENTS_RULES,
     &core::pod::RULES,
     &core::pod_template::RULES,
     &core::replication_controller::RULES,

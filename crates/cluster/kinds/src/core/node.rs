@@ -9,7 +9,7 @@ use crate::cursor::{Field, Findings};
 use crate::edit::Edit;
 use crate::labels::validate_label_name;
 use crate::rules::{GENERIC_RULES, Rules, Selectable};
-use crate::{cell, check, cidr, columns, internal, metadata, names, table};
+use crate::{cell, cidr, columns, internal, metadata, names, table};
 
 /// The row of Node.
 pub const RULES: Rules = Rules {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::core::pod::port_number_or_name;
+use crate::core::pod::probes::port as port_number_or_name;
 use crate::cursor::{Field, Findings};
 use crate::labels::validate_labels;
 use crate::{check, cidr, internal, ip, names};
@@ -42,7 +42,7 @@ pub fn service(service: &Field<'_>, old: Option<&Field<'_>>) -> Findings {
     load_balancer_class(&spec, &mut out);
     external_traffic(&spec, &mut out);
     internal_traffic(&spec, &mut out);
-    let distribution = ["PreferClose"];
+    let distribution = ["PreferClose", "PreferSameZone", "PreferSameNode"];
     check::one_of(&spec.get("trafficDistribution"), &distribution, &mut out);
     out
 }
