@@ -72,9 +72,13 @@ async fn run(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     store.close().await;
     drop(store);
     for _ in 0..3 {
-        let start = Instant::now();
+        let (start, cpu) = (Instant::now(), cpu_ms());
         let store = Store::open(&Options::new(folder))?;
-        println!("open, 100,000 objects: {:.0} ms", ms(start.elapsed()));
+        println!(
+            "open, 100,000 objects: {:.0} ms, {} ms of CPU",
+            ms(start.elapsed()),
+            cpu_ms() - cpu
+        );
         store.close().await;
     }
     Ok(())

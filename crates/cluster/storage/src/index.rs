@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use tokio::sync::watch;
 
 use crate::limits::Bounds;
-use crate::log::Loaded;
+use crate::load::Loaded;
 use crate::ordered::Ordered;
 use crate::table::{State, Table};
 use crate::{Entry, Event, Key};

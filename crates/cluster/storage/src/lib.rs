@@ -17,6 +17,7 @@ mod error;
 mod history;
 mod index;
 pub mod limits;
+mod load;
 mod lock;
 mod log;
 mod ordered;

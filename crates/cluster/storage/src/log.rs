@@ -1,6 +1,5 @@
-//! The table of revisions: its form on disk, opening it, and reading it all once at the start.
+//! The table of revisions: its form on disk, and opening it.
 
-use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,20 +95,24 @@ impl<'a> Record<'a> {
     }
 
     /// The whole row.
+    pub fn read(row: &'a Row<'_>) -> rusqlite::Result<Record<'a>> {
+        Record::read_head(row)?.with_body(row)
+    }
+
+    /// Adds the body of the same row.
     ///
     /// # Errors
     /// "database disk image is malformed" when the checksum does not fit: SQLite checks its pages' structure, not what
     /// is on them.
-    pub fn read(row: &'a Row<'_>) -> rusqlite::Result<Record<'a>> {
-        let mut record = Record::read_head(row)?;
-        record.body = row.get_ref(8)?.as_blob()?;
-        if row.get::<_, i64>(4)? != record.checksum() {
+    pub fn with_body(mut self, row: &'a Row<'_>) -> rusqlite::Result<Record<'a>> {
+        self.body = row.get_ref(8)?.as_blob()?;
+        if row.get::<_, i64>(4)? != self.checksum() {
             return Err(malformed(format!(
                 "the checksum of revision {} does not fit",
-                record.revision
+                self.revision
             )));
         }
-        Ok(record)
+        Ok(self)
     }
 
     pub fn checksum(&self) -> i64 {
@@ -228,86 +231,9 @@ impl Site {
     }
 }
 
-/// The live objects of one resource in the order of their paths.
-pub(crate) type Objects = Vec<(Box<str>, Arc<Entry>)>;
-
-/// What the table holds.
-pub(crate) struct Loaded {
-    pub resources: Vec<(Arc<str>, Objects)>,
-    /// The last revision that was ever acknowledged.
-    pub revision: u64,
-    pub compaction: Compaction,
-}
-
-/// Reads the table from its end, so that a row which was superseded is known before it is met: its body, which may lie
-/// on pages of its own, is not looked at.
-pub(crate) fn load(connection: &Connection) -> rusqlite::Result<Loaded> {
-    let compaction = Compaction::read(connection)?;
-    let mut revision = FIRST_REVISION.max(compaction.compacted);
-    let mut superseded = HashSet::new();
-    let mut names = Names::default();
-    let mut resources: HashMap<Arc<str>, Objects> = HashMap::new();
-    let mut statement =
-        connection.prepare(&format!("SELECT {COLUMNS} FROM revisions ORDER BY revision DESC"))?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let head = Record::read_head(row)?;
-        revision = revision.max(head.revision);
-        if head.previous != 0 {
-            superseded.insert(head.previous);
-        }
-        if superseded.remove(&head.revision) || head.deleted {
-            continue;
-        }
-        let record = Record::read(row)?;
-        let resource = names.shared(record.resource);
-        let objects = resources.entry(resource.clone()).or_default();
-        let key = Key {
-            resource,
-            namespace: names.shared(record.namespace),
-            name: record.name.into(),
-        };
-        let entry = Entry::new(
-            key,
-            record.revision,
-            record.created,
-            Bytes::copy_from_slice(record.body),
-        );
-        objects.push((entry.key.path(), Arc::new(entry)));
-    }
-    for objects in resources.values_mut() {
-        objects.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        if let Some(twice) = objects.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            return Err(malformed(format!("there are two of {:?}", twice[0].1)));
-        }
-    }
-    Ok(Loaded {
-        resources: resources.into_iter().collect(),
-        revision,
-        compaction,
-    })
-}
-
-fn malformed(text: String) -> rusqlite::Error {
+pub(crate) fn malformed(text: String) -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(
         rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT),
         Some(text),
     )
-}
-
-/// Resources and namespaces are few and repeat in every row: one text each.
-#[derive(Default)]
-struct Names {
-    known: HashSet<Arc<str>>,
-}
-
-impl Names {
-    fn shared(&mut self, name: &str) -> Arc<str> {
-        if let Some(known) = self.known.get(name) {
-            return known.clone();
-        }
-        let name: Arc<str> = name.into();
-        self.known.insert(name.clone());
-        name
-    }
 }

@@ -11,8 +11,9 @@ use crate::checkpoint::{Checkpointer, Turn};
 use crate::entry::path;
 use crate::history::History;
 use crate::index::Index;
+use crate::load::load;
 use crate::lock::{Folder, refused};
-use crate::log::{self, Site};
+use crate::log::Site;
 use crate::table::{Past, Range, State};
 use crate::writer::{Command, Writer};
 use crate::{Entry, Key, Listing, OpenError, ReadError, Watch, Write, WriteError, limits};
@@ -65,12 +66,12 @@ impl Store {
             vfs: options.vfs.clone(),
         };
         folder.create_database()?;
-        let connection = site.open(&folder)?;
-        let loaded = log::load(&connection).map_err(|error| site.refused(error))?;
+        let mut connection = site.open(&folder)?;
+        let mut checkpoints = site.connect().map_err(|error| site.refused(error))?;
+        let loaded = load(&mut connection, &mut checkpoints).map_err(|error| site.refused(error))?;
         let (compaction, revision) = (loaded.compaction, loaded.revision);
 
         let turn = Turn::default();
-        let checkpoints = site.connect().map_err(|error| site.refused(error))?;
         let checkpointer = Checkpointer::start(checkpoints, turn.clone(), options.bounds)
             .map_err(|error| refused(&options.dir, error))?;
         let index = Arc::new(Index::new(loaded, options.bounds));

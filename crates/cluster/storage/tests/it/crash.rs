@@ -125,9 +125,9 @@ impl Witness {
     }
 }
 
-/// Writes to its own keys until the power goes.
-async fn write_on(store: Store, task: usize, mut dice: Dice, witness: Arc<Mutex<Witness>>) {
-    loop {
+/// Writes to its own keys, so often or until the power goes.
+async fn write_on(store: Store, task: usize, writes: u64, mut dice: Dice, witness: Arc<Mutex<Witness>>) {
+    for _ in 0..writes {
         let path = format!("task-{task}/{}", dice.below(KEYS_OF_A_TASK as u64));
         let key = key("/pods", &path);
         let current = store.get(&key);
@@ -199,11 +199,11 @@ async fn watch_on(store: Store, witness: Arc<Mutex<Witness>>) {
     }
 }
 
-async fn load(store: &Store, dice: &mut Dice, witness: &Arc<Mutex<Witness>>) {
+async fn load(store: &Store, writes: u64, dice: &mut Dice, witness: &Arc<Mutex<Witness>>) {
     let mut writers = tokio::task::JoinSet::new();
     for task in 0..TASKS {
         let dice = Dice(dice.below(u64::MAX));
-        writers.spawn(write_on(store.clone(), task, dice, witness.clone()));
+        writers.spawn(write_on(store.clone(), task, writes, dice, witness.clone()));
     }
     let watcher = watch_on(store.clone(), witness.clone());
     let written = async {
@@ -219,14 +219,17 @@ fn cuts(seed: u64) {
     let mut dice = Dice(seed);
     let mut machine = Machine::new();
     let witness = Arc::new(Mutex::new(Witness::default()));
-    let (mut cuts, mut at_open) = (0, 0);
+    let (mut cuts, mut is_made) = (0, false);
     run(async {
         while cuts < CUTS {
-            // Most in the midst of the load, some while the store opens what the last one left.
-            let steps = if dice.below(5) == 0 {
-                dice.below(30)
-            } else {
-                dice.below(1_500)
+            let (steps, writes) = match dice.below(5) {
+                // One step further each time, until the store is made.
+                _ if !is_made => (cuts, u64::MAX),
+                // While it opens and goes on with what the last cut interrupted.
+                0 => (dice.below(30), u64::MAX),
+                // While it closes.
+                1 => (dice.below(400), dice.below(10)),
+                _ => (dice.below(1_500), u64::MAX),
             };
             machine.disk.die_after(steps);
             cuts += 1;
@@ -237,22 +240,19 @@ fn cuts(seed: u64) {
                         Some(after) => *witness.lock().unwrap() = after,
                         None => assert!(machine.disk.is_dead()),
                     }
-                    load(&store, &mut dice, &witness).await;
+                    is_made = true;
+                    load(&store, writes, &mut dice, &witness).await;
                 }
-                Err(OpenError::Io { .. }) => at_open += 1,
+                Err(OpenError::Io { .. }) => {}
                 Err(other) => panic!("cut {cuts}: {other}"),
             }
-            assert!(machine.disk.is_dead());
+            machine.disk.die();
             machine.restart(&mut dice);
         }
         let store = machine.open().unwrap();
         let witness = std::mem::take(&mut *witness.lock().unwrap());
         let witness = witness.check(&store).await.expect("the power is on");
         store.close().await;
-        println!(
-            "{cuts} cuts, {at_open} while opening, {} revisions",
-            witness.revision
-        );
         assert!(witness.revision > CUTS * 5, "the load is no load");
     });
 }

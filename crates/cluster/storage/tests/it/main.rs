@@ -1,4 +1,8 @@
 //! Tests of the store as its callers see it.
+#![allow(
+    clippy::unwrap_used,
+    reason = "the lint excuses test functions, not what they call"
+)]
 
 mod compaction;
 mod crash;
