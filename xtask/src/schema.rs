@@ -23,7 +23,7 @@ const KUBERNETES: &str = "1.34.2";
 /// Where the file is kept, below the repository's root.
 const OUTPUT: &str = "crates/cluster/schema/blob/kubernetes.bin";
 
-/// The SHA-256 sum of the file: a test and `cargo xtask tidy` hold it against the file.
+/// The SHA-256 sum of the file: a test of the crate holds it against the file.
 const SUM: &str = "crates/cluster/schema/blob/kubernetes.sha256";
 
 /// Reads the modules, writes the blob.
@@ -58,18 +58,6 @@ pub fn run(args: &[String]) -> Outcome {
         sections.len(),
     );
     Ok(())
-}
-
-/// A finding where the blob is not the one whose sum was committed.
-pub fn check() -> Result<Vec<String>, String> {
-    let bytes = std::fs::read(repository::root().join(OUTPUT)).map_err(|e| format!("{OUTPUT}: {e}"))?;
-    let sum = blob::sha256(&bytes);
-    if repository::read(SUM)?.trim() == sum {
-        return Ok(Vec::new());
-    }
-    Ok(vec![format!(
-        "{OUTPUT} has the sum {sum}, not the one in {SUM}: cargo xtask schema"
-    )])
 }
 
 fn module_cache() -> Result<PathBuf, String> {

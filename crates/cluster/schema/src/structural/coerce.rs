@@ -13,14 +13,14 @@ impl Structural {
     /// Removes what metadata does not know, here and in embedded objects, and makes it look as Go writes it. It tells the
     /// paths that were removed (`spec.template.metadata.foo`), those of the object itself last.
     ///
-    /// The error is what makes an embedded object none, or, for the object's own metadata, a finding without a path whose
-    /// detail is the text of Go's decoder.
-    pub fn coerce(&self, object: &mut Value) -> Result<Vec<String>, Finding> {
+    /// The error is the text of what cannot be decoded: that of Go's decoder for the object's own metadata, a finding for an
+    /// embedded object (`spec.template.kind: Invalid value: 5: must be a string`).
+    pub fn coerce(&self, object: &mut Value) -> Result<Vec<String>, String> {
         let mut unknown = Vec::new();
-        embedded(self, object, "", false, &mut unknown)?;
+        embedded(self, object, "", false, &mut unknown).map_err(|finding| finding.to_string())?;
         unknown.sort();
         if let Some(metadata) = object.get_mut("metadata") {
-            let own = metadata_fields(metadata).map_err(|text| Finding::invalid("", Value::Null, text))?;
+            let own = metadata_fields(metadata)?;
             unknown.extend(own.into_iter().map(|name| format!("metadata.{name}")));
         }
         Ok(unknown)

@@ -459,9 +459,11 @@ fn embedded_objects(schema: &Structural, value: &Value, path: &str, findings: &m
         Value::Object(fields) => {
             if schema.embedded && !path.is_empty() {
                 for name in ["apiVersion", "kind"] {
-                    let text = fields.get(name).and_then(Value::as_str).unwrap_or_default();
-                    if text.is_empty() {
-                        findings.push(Finding::required(format!("{path}.{name}"), ""));
+                    let path = format!("{path}.{name}");
+                    match fields.get(name).and_then(Value::as_str) {
+                        None => findings.push(Finding::required(path, "")),
+                        Some("") => findings.push(Finding::invalid(path, "", "must not be empty")),
+                        Some(_) => {}
                     }
                 }
             }

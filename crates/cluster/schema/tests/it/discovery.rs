@@ -2,7 +2,7 @@
 //! those of the stable versions are also in the external cases.
 
 use deploy_cluster_schema::discovery;
-use deploy_cluster_schema::registry::Registry;
+use deploy_cluster_schema::registry::{CustomResource, Registry};
 use deploy_conformance::{Suite, repository, root, rows, skipped};
 use serde_json::Value;
 
@@ -19,6 +19,34 @@ fn the_recorded_documents_are_ours() {
         }
     }
     suite.finish();
+}
+
+#[test]
+fn custom_resources_are_listed_as_upstream_does() {
+    let path = repository().join("fixtures/cluster/schema/widgets.json");
+    let fixture: Value =
+        serde_json::from_slice(&std::fs::read(path).expect("the fixture is there")).expect("JSON");
+    let registry = Registry::builtin().with_custom(CustomResource::of_definition(&fixture["definition"]));
+    let mut seen = 0;
+    for row in rows(&repository(), "fixtures/cluster/schema/discovery.jsonl") {
+        let path = row["path"].as_str().expect("a row has a path");
+        if !path.contains("sch.example.com") {
+            continue;
+        }
+        let found = if path.starts_with("aggregated") {
+            let mut all = discovery::aggregated(&registry, false, "v2");
+            let groups = all["items"].as_array_mut().expect("the document has groups");
+            groups.pop()
+        } else {
+            document(&registry, path)
+        };
+        equal(&row["document"], found).expect(path);
+        seen += 1;
+    }
+    assert_eq!(seen, 4);
+    let without = registry.with_custom(Vec::new());
+    assert!(discovery::api_group(&without, "sch.example.com").is_none());
+    assert_eq!(without.groups(), Registry::builtin().groups());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use deploy_cluster_schema::decode::{self, Node};
 use deploy_cluster_schema::registry::{GroupVersionKind, Registry};
-use deploy_conformance::{Suite, root, skipped};
+use deploy_conformance::{Suite, repository, root, rows, skipped};
 use serde_json::Value;
 
 #[test]
@@ -91,4 +91,28 @@ pub fn first_difference(path: &str, expected: &Value, found: &Value) -> String {
         }
         (a, b) => format!("{path}: expected {a}, found {b}"),
     }
+}
+/// Objects as a real API server (1.34.2) returns them are already as our decoder writes them: `fixtures/cluster/schema/
+/// objects.jsonl` has one of nearly every kind.
+#[test]
+fn objects_of_a_real_server_stay_as_they_are() {
+    let mut suite = Suite::new("cluster/objects");
+    let registry = Registry::builtin();
+    let rows = rows(&repository(), "fixtures/cluster/schema/objects.jsonl");
+    for (place, object) in rows.iter().enumerate() {
+        let text = |name: &str| object[name].as_str().unwrap_or_default();
+        let kind = GroupVersionKind::parse(text("apiVersion"), text("kind")).expect("an object has a kind");
+        suite.case(&format!("{:03} {kind}", place + 1), || {
+            let (schema, r#type) = registry.types(&kind).ok_or("no type")?;
+            let decoded = decode::typed(schema, r#type, Node::from(object.clone()))?;
+            let mut again = decoded.value.clone();
+            decode::normalise(schema, r#type, &mut again)?;
+            if decoded.strict.is_empty() && decoded.value == *object && again == *object {
+                return Ok(());
+            }
+            let difference = first_difference("", object, &decoded.value);
+            Err(format!("{difference} {}", decoded.strict.join(", ")))
+        });
+    }
+    suite.finish();
 }

@@ -138,6 +138,50 @@ fn read(schema: &Structural, object: Value, row: &Value) -> Result<(), String> {
 }
 
 #[test]
+fn metadata_is_decoded_wherever_it_is() {
+    let schema = Structural::parse(
+        &json!({"type": "object", "properties": {"spec": {"type": "object", "properties": {
+            "tpl": {"type": "object", "x-kubernetes-embedded-resource": true, "x-kubernetes-preserve-unknown-fields": true},
+        }}}}),
+    );
+    let read = |metadata: Value, tpl: Value| {
+        let mut object = json!({"metadata": metadata, "spec": {"tpl": tpl}});
+        schema.coerce(&mut object).map(|unknown| (unknown, object))
+    };
+    let fail = |metadata: Value, tpl: Value| read(metadata, tpl).expect_err("it cannot be decoded");
+    // The texts are those of a real API server.
+    assert_eq!(
+        fail(json!({"labels": 5}), json!({})),
+        "json: cannot unmarshal number into Go struct field ObjectMeta.labels of type map[string]string"
+    );
+    assert_eq!(
+        fail(json!(5), json!({})),
+        "json: cannot unmarshal number into Go value of type v1.ObjectMeta"
+    );
+    assert_eq!(
+        fail(json!({}), json!({"apiVersion": 5})),
+        "spec.tpl.apiVersion: Invalid value: 5: must be a string"
+    );
+    assert_eq!(
+        fail(json!({}), json!({"metadata": {"labels": 5}})),
+        "spec.tpl.metadata: Invalid value: {\"labels\":5}: json: cannot unmarshal number into Go struct field \
+         ObjectMeta.labels of type map[string]string"
+    );
+    let (unknown, object) = read(
+        json!({"name": "t", "foo": 1, "labels": {}}),
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x", "bar": 1, "creationTimestamp": null}, "z": 1}),
+    )
+    .expect("it can be decoded");
+    assert_eq!(unknown, ["spec.tpl.metadata.bar", "metadata.foo"]);
+    assert_eq!(
+        object,
+        json!({"metadata": {"name": "t"}, "spec": {"tpl": {
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, "z": 1,
+        }}})
+    );
+}
+
+#[test]
 fn what_did_not_change_is_not_judged_again() {
     let schema = Structural::parse(&json!({
         "type": "object",
