@@ -61,6 +61,9 @@ fn default(object: &mut Value) {
     }
     spec.default_to("revisionHistoryLimit", 10);
     defaults::template(spec.ensure("template"));
+    // As the conversion from the internal form, which has a number there.
+    let generation = template_generation(object);
+    set_template_generation(object, generation);
     let status = object.ensure("status");
     REQUIRED_COUNTS.iter().for_each(|name| status.default_to(name, 0));
 }

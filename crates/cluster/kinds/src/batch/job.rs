@@ -86,13 +86,11 @@ fn default(object: &mut Value) {
     spec.default_to("manualSelector", false);
     template_of(spec);
     object.ensure("status");
-    // A new Job gets them once they are generated: upstream's two maps are one.
-    let labels = Field::root(object)
-        .get("spec")
-        .get("template")
-        .get("metadata")
-        .get("labels");
-    if labels.key(UID_LABELS[1]).exists() {
+    // A new Job gets them once those of its own are generated: upstream's two maps are one. Who selects himself gets
+    // them at once.
+    let spec = Field::root(object).get("spec");
+    let labels = spec.get("template").get("metadata").get("labels");
+    if spec.get("manualSelector").bool() || labels.key(UID_LABELS[1]).exists() {
         labels_of_template(object);
     }
 }
