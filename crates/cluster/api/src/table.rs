@@ -51,10 +51,10 @@ fn row(scope: &Scope, object: &Value, version: &str, include: IncludeObject, now
     let is_bookmark = !object["metadata"]["annotations"]["k8s.io/initial-events-end"].is_null();
     let mut row = Map::new();
     row.insert("cells".into(), (scope.served_rules.cells)(object, now).into());
-    if &*scope.served.kind == "Pod" {
-        if let Some(conditions) = pod_conditions(object) {
-            row.insert("conditions".into(), conditions);
-        }
+    if &*scope.served.kind == "Pod"
+        && let Some(conditions) = pod_conditions(object)
+    {
+        row.insert("conditions".into(), conditions);
     }
     let carried = match include {
         IncludeObject::Object if !is_bookmark => object.clone(),
