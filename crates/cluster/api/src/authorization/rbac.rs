@@ -217,8 +217,7 @@ impl Index {
                 .filter_map(|subject| scope.by_subject.get(subject))
                 .flatten()
                 .collect();
-            // Upstream goes through a Go map, so any order will do. Backwards is what a fresh server shows.
-            for binding in names.into_iter().rev().filter_map(|name| scope.by_name.get(name)) {
+            for binding in names.into_iter().filter_map(|name| scope.by_name.get(name)) {
                 let source = || binding.describe(&subjects);
                 let rules = self.rules_of(&binding.role.kind, &binding.role.name, &binding.namespace);
                 let found = rules.as_ref().map(|rules| rules.as_slice()).ok_or(&binding.role);
