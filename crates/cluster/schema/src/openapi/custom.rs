@@ -94,8 +94,8 @@ fn kind(custom: &CustomResource, kind: &str) -> Value {
 
 /// The schema of a kind (`builder.go buildKubeNative`).
 fn object_schema(custom: &CustomResource, form: Form) -> Value {
-    let written = custom.open_api.as_deref().filter(|schema| schema.is_object());
-    let mut schema = match written {
+    let written = custom.open_api();
+    let mut schema = match &written {
         Some(written) if form == Form::V3 || !is_open(written) => {
             let mut schema = published(written, form);
             add_meta(&mut schema, form, false);
@@ -139,6 +139,9 @@ fn add_meta(schema: &mut Value, form: Form, embedded: bool) {
         return;
     };
     let properties = object.entry("properties").or_insert_with(|| json!({}));
+    if !properties.is_object() {
+        *properties = json!({});
+    }
     properties["apiVersion"] = json!({"type": "string"});
     properties["kind"] = json!({"type": "string"});
     properties["metadata"] = reference("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta", form);

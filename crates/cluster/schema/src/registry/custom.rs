@@ -1,6 +1,6 @@
 //! Custom resources in the registry: one version of one definition, as a resource and as types.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -36,18 +36,13 @@ pub struct CustomResource {
     pub status: bool,
     /// `scale` is a subresource.
     pub scale: Option<ScalePaths>,
-    /// The schema of the version, made ready. Without one everything is kept.
-    pub structural: Option<Arc<Structural>>,
-    /// `openAPIV3Schema` as it was written, for OpenAPI.
-    pub open_api: Option<Arc<Value>>,
-    /// The types, for server-side apply.
-    pub schema: Schema,
-    /// The type of an object, in `schema`.
-    pub r#type: TypeId,
-    /// The type of a list, in `schema`.
-    pub list_type: TypeId,
-    /// The definition as it was stored, for whatever else the server needs of it (printer columns, selectable fields).
+    /// The definition as it was stored, without the schemas of its versions, for whatever else the server needs of it
+    /// (printer columns, selectable fields).
     pub definition: Arc<Value>,
+    /// `openAPIV3Schema` as text: a tree of it would be ten times its size, and most are never asked for.
+    schema_text: Option<Box<str>>,
+    structural: OnceLock<Option<Structural>>,
+    types: OnceLock<(Schema, TypeId, TypeId)>,
 }
 
 /// Where an object of a custom resource keeps what `scale` shows, as the definition says it (`.spec.replicas`).
@@ -78,13 +73,13 @@ impl CustomResource {
     /// The served versions of a definition (`CustomResourceDefinition`), with the names that were accepted, or, before any
     /// were, those that it asks for. What the definition lacks is empty: it was validated before.
     pub fn of_definition(definition: &Value) -> Vec<Arc<CustomResource>> {
-        let definition = Arc::new(definition.clone());
+        let without_schemas = Arc::new(without_schemas(definition));
         let versions = definition["spec"]["versions"].as_array().into_iter().flatten();
         let storage = versions.clone().find(|version| version["storage"] == true);
         let storage = storage.map_or("".into(), |version| text(&version["name"]));
         versions
             .filter(|version| version["served"] == true)
-            .map(|version| Arc::new(CustomResource::of_version(&definition, version, &storage)))
+            .map(|version| Arc::new(CustomResource::of_version(&without_schemas, version, &storage)))
             .collect()
     }
 
@@ -101,11 +96,9 @@ impl CustomResource {
             Some(list_kind) => list_kind.into(),
         };
         let subresources = &version["subresources"];
-        let open_api = version["schema"].get("openAPIV3Schema").cloned().map(Arc::new);
-        let structural = open_api
-            .as_deref()
-            .map(|schema| Arc::new(Structural::parse(schema)));
-        let (schema, r#type, list_type) = structural::types(structural.as_deref());
+        let schema = version["schema"]
+            .get("openAPIV3Schema")
+            .filter(|schema| schema.is_object());
         CustomResource {
             group: text(&spec["group"]),
             version: text(&version["name"]),
@@ -122,13 +115,31 @@ impl CustomResource {
             categories: texts(&names["categories"]),
             status: subresources["status"].is_object(),
             scale: ScalePaths::read(&subresources["scale"]),
-            structural,
-            open_api,
-            schema,
-            r#type,
-            list_type,
             definition: Arc::clone(definition),
+            schema_text: schema.map(|schema| schema.to_string().into()),
+            structural: OnceLock::new(),
+            types: OnceLock::new(),
         }
+    }
+
+    /// `openAPIV3Schema` as it was written; none where the version has no schema.
+    pub fn open_api(&self) -> Option<Value> {
+        let text = self.schema_text.as_deref()?;
+        Some(serde_json::from_str(text).expect("it was written from a value"))
+    }
+
+    /// The schema of the version; without one everything is kept. It is made ready when it is first asked for.
+    pub fn structural(&self) -> Option<&Structural> {
+        let made = self
+            .structural
+            .get_or_init(|| self.open_api().map(|schema| Structural::parse(&schema)));
+        made.as_ref()
+    }
+
+    /// The types, and where in them are that of an object and that of a list. They are made when they are first asked for.
+    pub fn types(&self) -> (&Schema, TypeId, TypeId) {
+        let (schema, object, list) = self.types.get_or_init(|| structural::types(self.structural()));
+        (schema, *object, *list)
     }
 
     /// The resource that it adds.
@@ -175,6 +186,16 @@ impl CustomResource {
             custom: Some(Arc::clone(self)),
         }
     }
+}
+
+fn without_schemas(definition: &Value) -> Value {
+    let mut copy = definition.clone();
+    if let Some(Value::Array(versions)) = copy.pointer_mut("/spec/versions") {
+        for version in versions.iter_mut().filter_map(Value::as_object_mut) {
+            version.remove("schema");
+        }
+    }
+    copy
 }
 
 impl ScalePaths {

@@ -209,11 +209,9 @@ impl Registry {
         if let Some(id) = self.kinds.by_kind.get(kind) {
             return Some((&self.kinds.schema, *id));
         }
-        if let Some((custom, list)) = self.custom_kinds.get(kind) {
-            return Some((
-                &custom.schema,
-                if *list { custom.list_type } else { custom.r#type },
-            ));
+        if let Some((custom, is_list)) = self.custom_kinds.get(kind) {
+            let (schema, object, list) = custom.types();
+            return Some((schema, if *is_list { list } else { object }));
         }
         if KINDS_OF_ALL_GROUPS.contains(&&*kind.kind) {
             let meta = GroupVersionKind::new("meta.k8s.io", "v1", &kind.kind);

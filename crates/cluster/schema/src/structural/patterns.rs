@@ -1,38 +1,48 @@
 //! Regular expressions of schemas: RE2 as in Go.
 
+use std::sync::OnceLock;
+
 use regex::Regex;
 
 use crate::limits::MAX_PATTERN_BYTES;
 
-/// A regular expression, or one that does not compile and therefore matches nothing.
+/// A regular expression; one that does not compile matches nothing.
 #[derive(Clone, Debug)]
 pub struct Pattern {
     /// As it was written.
     pub text: String,
-    compiled: Result<Regex, String>,
+    /// Made when it is first used: definitions have hundreds that never are.
+    compiled: OnceLock<Result<Regex, String>>,
 }
 
 impl Pattern {
-    /// Compiles it.
+    /// Takes the text.
     pub fn new(text: &str) -> Pattern {
-        let compiled = regex::RegexBuilder::new(&translate(text))
-            .size_limit(MAX_PATTERN_BYTES)
-            .build()
-            .map_err(|error| last_line(&error.to_string()));
         Pattern {
             text: text.to_owned(),
-            compiled,
+            compiled: OnceLock::new(),
         }
+    }
+
+    fn compiled(&self) -> &Result<Regex, String> {
+        self.compiled.get_or_init(|| {
+            regex::RegexBuilder::new(&translate(&self.text))
+                .size_limit(MAX_PATTERN_BYTES)
+                .build()
+                .map_err(|error| last_line(&error.to_string()))
+        })
     }
 
     /// Why it does not compile.
     pub fn error(&self) -> Option<&str> {
-        self.compiled.as_ref().err().map(String::as_str)
+        self.compiled().as_ref().err().map(String::as_str)
     }
 
     /// Whether a part of the text matches.
     pub fn matches(&self, text: &str) -> bool {
-        self.compiled.as_ref().is_ok_and(|pattern| pattern.is_match(text))
+        self.compiled()
+            .as_ref()
+            .is_ok_and(|pattern| pattern.is_match(text))
     }
 }
 
@@ -45,8 +55,7 @@ impl PartialEq for Pattern {
 /// The few spellings that Go takes and this engine does not, or takes otherwise: `\z` and `\Z`, `\d`, `\s` and `\w` of
 /// ASCII only, `[` inside a class.
 fn translate(text: &str) -> String {
-    let mut out = String::from("(?-u:)");
-    out.clear();
+    let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     let mut in_class = false;
     while let Some(char) = chars.next() {

@@ -3,6 +3,7 @@
 mod decode;
 mod discovery;
 mod golden;
+mod hostile;
 mod openapi;
 mod laws;
 mod patches;
