@@ -2,20 +2,25 @@
 
 use crate::controller::Controller;
 use crate::{
-    cluster_role, deployment, endpoints, job, namespace, pod_gc, replica_set, scheduler, service_account,
+    cluster_role, deployment, disruption, endpoints, job, namespace, node, pod_gc, quota, replica_set,
+    scheduler, service_account, stateful_set,
 };
 
 /// Every controller that a cluster runs.
 pub static ALL: &[Controller] = &[
     cluster_role::CONTROLLER,
     deployment::CONTROLLER,
+    disruption::CONTROLLER,
     endpoints::legacy::CONTROLLER,
     endpoints::slices::CONTROLLER,
     job::CONTROLLER,
     namespace::CONTROLLER,
+    node::CONTROLLER,
     pod_gc::CONTROLLER,
+    quota::CONTROLLER,
     replica_set::CONTROLLER,
     scheduler::CONTROLLER,
     service_account::ACCOUNTS,
     service_account::ROOT_CA,
+    stateful_set::CONTROLLER,
 ];

@@ -2,6 +2,7 @@
 //! batches that grow, and stops where one fails: the controller is asked once more with the failure, for its status; then
 //! the key waits and is tried again, and `reconcile` decides afresh.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -103,9 +104,9 @@ pub struct Tell {
     /// What the events are about.
     pub about: Arc<Value>,
     /// Reason and message where it worked.
-    pub done: (&'static str, &'static str),
+    pub done: (&'static str, Cow<'static, str>),
     /// Reason and message where it did not.
-    pub failed: (&'static str, &'static str),
+    pub failed: (&'static str, Cow<'static, str>),
 }
 
 /// The effect of the last outcome that failed, for a controller that says so in a status.

@@ -57,6 +57,7 @@ kinds! {
     PERSISTENT_VOLUME = "" "v1" "persistentvolumes" "PersistentVolume" false;
     PERSISTENT_VOLUME_CLAIM = "" "v1" "persistentvolumeclaims" "PersistentVolumeClaim" true;
     POD = "" "v1" "pods" "Pod" true;
+    REPLICATION_CONTROLLER = "" "v1" "replicationcontrollers" "ReplicationController" true;
     RESOURCE_QUOTA = "" "v1" "resourcequotas" "ResourceQuota" true;
     SECRET = "" "v1" "secrets" "Secret" true;
     SERVICE = "" "v1" "services" "Service" true;

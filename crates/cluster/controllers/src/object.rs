@@ -53,6 +53,22 @@ pub fn integer(object: &Value, pointer: &str) -> i64 {
         .unwrap_or_default()
 }
 
+/// A number, or a percentage of `total`, rounded up or down.
+pub fn scaled(value: &Value, total: i64, up: bool) -> i64 {
+    if let Some(number) = value.as_i64() {
+        return number;
+    }
+    let percent = value
+        .as_str()
+        .and_then(|text| text.strip_suffix('%')?.parse::<i64>().ok());
+    let hundredths = percent.unwrap_or_default().saturating_mul(total);
+    if up {
+        hundredths.saturating_add(99) / 100
+    } else {
+        hundredths / 100
+    }
+}
+
 /// The owner reference that says `controller: true`.
 pub fn controller(object: &Value) -> Option<&Value> {
     let owners = object["metadata"]["ownerReferences"].as_array()?;

@@ -68,7 +68,8 @@ fn kind_of(candidate: &Value) -> Kind {
         .unwrap_or(POD)
 }
 
-fn adopt(kind: &Kind, owner: &Value, candidate: &Value) -> Effect {
+/// Makes an orphan the owner's.
+pub fn adopt(kind: &Kind, owner: &Value, candidate: &Value) -> Effect {
     let mut owners = candidate["metadata"]["ownerReferences"]
         .as_array()
         .cloned()
@@ -129,8 +130,8 @@ fn prefix(name: &str) -> String {
 pub fn tell_create(about: &Arc<Value>) -> Tell {
     Tell {
         about: about.clone(),
-        done: ("SuccessfulCreate", "Created pod: {name}"),
-        failed: ("FailedCreate", "Error creating: {error}"),
+        done: ("SuccessfulCreate", "Created pod: {name}".into()),
+        failed: ("FailedCreate", "Error creating: {error}".into()),
     }
 }
 
@@ -138,8 +139,8 @@ pub fn tell_create(about: &Arc<Value>) -> Tell {
 pub fn tell_delete(about: &Arc<Value>) -> Tell {
     Tell {
         about: about.clone(),
-        done: ("SuccessfulDelete", "Deleted pod: {name}"),
-        failed: ("FailedDelete", "Error deleting: {error}"),
+        done: ("SuccessfulDelete", "Deleted pod: {name}".into()),
+        failed: ("FailedDelete", "Error deleting: {error}".into()),
     }
 }
 

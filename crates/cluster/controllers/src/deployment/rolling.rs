@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Work;
 use crate::kind::POD;
-use crate::object;
+use crate::object::{self, scaled};
 use crate::view::View;
 
 impl Work {
@@ -166,20 +166,4 @@ pub fn replicas(set: &Value) -> i64 {
 
 pub fn available(set: &Value) -> i64 {
     object::integer(set, "/status/availableReplicas")
-}
-
-/// A number, or a percentage of `total`.
-fn scaled(value: &Value, total: i64, up: bool) -> i64 {
-    if let Some(number) = value.as_i64() {
-        return number;
-    }
-    let percent = value
-        .as_str()
-        .and_then(|text| text.strip_suffix('%')?.parse::<i64>().ok());
-    let hundredths = percent.unwrap_or_default().saturating_mul(total);
-    if up {
-        hundredths.saturating_add(99) / 100
-    } else {
-        hundredths / 100
-    }
 }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Work;
+use crate::hash;
 use crate::kind::{DEPLOYMENT, REPLICA_SET};
 use crate::object;
 use crate::view::View;
@@ -48,22 +49,6 @@ pub fn revision(set: &Value) -> i64 {
         .unwrap_or_default()
 }
 
-/// A stable name for a template: FNV-1a of 32 bits in an alphabet that spells no words.
-fn template_hash(template: &Value, collisions: i64) -> String {
-    const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
-    let mut text = template.to_string();
-    if collisions > 0 {
-        text.push_str(&collisions.to_string());
-    }
-    let hash = text.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    });
-    hash.to_string()
-        .bytes()
-        .map(|digit| char::from(ALPHABET[usize::from(digit) % ALPHABET.len()]))
-        .collect()
-}
-
 pub fn annotate(object: &mut Value, name: &str, value: String) {
     let annotations = &mut object["metadata"]["annotations"];
     if !annotations.is_object() {
@@ -97,7 +82,7 @@ impl Work {
     fn create_new_set(&mut self, view: &dyn View, revision: i64) {
         let collisions = object::integer(&self.deployment, "/status/collisionCount");
         let mut template = self.deployment["spec"]["template"].clone();
-        let hash = template_hash(&template, collisions);
+        let hash = hash::of(&template, collisions);
         template["metadata"]["labels"][HASH_LABEL] = json!(hash);
         let mut selector = self.deployment["spec"]["selector"].clone();
         selector["matchLabels"][HASH_LABEL] = json!(hash);

@@ -99,9 +99,9 @@ impl Carrier {
 
     async fn tell(&self, tell: &Tell, name: &str, error: &str) {
         let (r#type, (reason, text)) = if error.is_empty() {
-            ("Normal", tell.done)
+            ("Normal", &tell.done)
         } else {
-            ("Warning", tell.failed)
+            ("Warning", &tell.failed)
         };
         let message = text.replace("{name}", name).replace("{error}", error);
         self.recorder.tell(&tell.about, r#type, reason, &message).await;
@@ -226,8 +226,12 @@ fn may_go_together(effect: &Effect) -> bool {
     )
 }
 
+/// What is made of one resource may be needed by what is made of another: a claim by its pod.
 fn same_sort(a: &Effect, b: &Effect) -> bool {
-    std::mem::discriminant(a) == std::mem::discriminant(b)
+    match (a, b) {
+        (Effect::Create { kind: a, .. }, Effect::Create { kind: b, .. }) => a == b,
+        _ => std::mem::discriminant(a) == std::mem::discriminant(b),
+    }
 }
 
 fn tell_of(effect: &Effect) -> Option<&Tell> {

@@ -17,8 +17,9 @@ use super::{Store, field_manager, user};
 use crate::controller::Key;
 use crate::garbage::graph::Graph;
 use crate::garbage::{self, decide};
-use crate::kind::{CUSTOM_RESOURCE_DEFINITION, Kind, NAMESPACE};
+use crate::kind::{CUSTOM_RESOURCE_DEFINITION, Kind, NAMESPACE, RESOURCE_QUOTA};
 use crate::object;
+use crate::quota;
 use crate::view::View;
 
 /// So many objects are judged side by side.
@@ -29,6 +30,7 @@ pub struct Everything {
     /// Uids of objects to be judged.
     pub queue: Arc<Queue>,
     namespaces: Option<Arc<Queue>>,
+    quotas: Option<Arc<Queue>>,
     graph: Mutex<Graph>,
     followed: Mutex<BTreeSet<Kind>>,
     carrier: Arc<Carrier>,
@@ -57,12 +59,14 @@ pub fn stored_kinds(registry: &Registry) -> Vec<Kind> {
 }
 
 impl Everything {
-    pub fn new(api: &Api, namespaces: Option<Arc<Queue>>) -> Arc<Everything> {
+    /// The queues of those who want to hear of what goes: namespaces that end, and quotas.
+    pub fn new(api: &Api, namespaces: Option<Arc<Queue>>, quotas: Option<Arc<Queue>>) -> Arc<Everything> {
         let client = Client::new(api, user(garbage::NAME), field_manager(garbage::NAME));
         let recorder = Recorder::new(client.clone(), garbage::NAME);
         Arc::new(Everything {
             queue: Arc::default(),
             namespaces,
+            quotas,
             graph: Mutex::default(),
             followed: Mutex::default(),
             carrier: Arc::new(Carrier {
@@ -145,6 +149,7 @@ impl Everything {
                         known.remove(object::uid(&object));
                         self.gone(object::uid(&object));
                         self.left_namespace(&object);
+                        self.set_free(&kind, &object);
                     }
                     Err(client::ChangesEnd::Missed) => break,
                     Err(client::ChangesEnd::Closed) => return,
@@ -189,6 +194,21 @@ impl Everything {
                 namespace: "".into(),
                 name: name.into(),
             });
+        }
+    }
+
+    /// A quota may have been used by what is gone.
+    fn set_free(&self, kind: &Kind, object: &Value) {
+        let (Some(queue), true) = (&self.quotas, kind.namespaced) else {
+            return;
+        };
+        for quota in self
+            .client()
+            .list(&id(&RESOURCE_QUOTA), Some(object::namespace(object)))
+        {
+            if quota::counts(&quota, kind) {
+                queue.add(Key::of(&quota));
+            }
         }
     }
 

@@ -22,8 +22,8 @@ use self::everything::Everything;
 use self::queue::Queue;
 use crate::controller::{Change, Controller, Look, Watch};
 use crate::kind::Kind;
-use crate::namespace;
 use crate::view::View;
+use crate::{namespace, quota};
 
 /// The controllers that run in this process.
 pub struct Controllers {
@@ -71,10 +71,15 @@ impl Controllers {
                 tasks.spawn(work(running.clone(), place));
             }
         }
-        let namespaces = running
-            .iter()
-            .find(|running| running.controller.name == namespace::CONTROLLER.name);
-        let everything = Everything::new(api, namespaces.map(|running| running.queue.clone()));
+        let queue_of = |name: &str| {
+            let found = running.iter().find(|running| running.controller.name == name);
+            found.map(|running| running.queue.clone())
+        };
+        let everything = Everything::new(
+            api,
+            queue_of(namespace::CONTROLLER.name),
+            queue_of(quota::CONTROLLER.name),
+        );
         everything.clone().start(&tasks, &stop);
         tasks.close();
         let mut queues: Vec<Arc<Queue>> = running.iter().map(|running| running.queue.clone()).collect();

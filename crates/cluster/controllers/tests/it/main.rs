@@ -1,1 +1,4 @@
 //! Tests of this crate against cases from outside.
+
+mod oracle;
+mod world;
