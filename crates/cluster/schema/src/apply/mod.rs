@@ -5,6 +5,12 @@
 //! - [`to_scale`] and [`to_parent`] carry managers between an object and its Scale.
 //!
 //! Nothing here reads a clock: whoever calls gives the time.
+//!
+//! When a server calls what (apiserver `endpoints/handlers/{create,update,patch}.go`): a written object is decoded,
+//! defaulted, patched, then tracked, and only then admitted and prepared by its strategy, so that nobody owns what the
+//! server sets itself. An applied object is merged first and defaulted afterwards; nulls that the configuration gave or
+//! that emptied parts have left are dropped by decoding it again, except in custom resources. Last, before storing,
+//! [`keep_times_of_no_change`].
 
 mod cap;
 mod conflict;
