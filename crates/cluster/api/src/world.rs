@@ -31,7 +31,9 @@ impl Objects for Stored {
     }
 
     fn list(&self, resource: &str, namespace: &str) -> Vec<Value> {
-        let listing = self.store.list(resource, Some(namespace), None, None, None);
+        // Objects of the whole cluster are in no namespace.
+        let namespace = Some(namespace).filter(|namespace| !namespace.is_empty());
+        let listing = self.store.list(resource, namespace, None, None, None);
         let entries = listing.map(|listing| listing.entries).unwrap_or_default();
         entries.iter().map(|entry| (*parsed(entry)).clone()).collect()
     }
