@@ -141,7 +141,11 @@ pub(crate) fn resets_managers(node: &Node<'_>) -> bool {
         _ => false,
     };
     field(node, "metadata", &|metadata| {
-        field(metadata, "managedFields", &|entries| matches!(entries, Node::List(items) if items.is_empty()))
+        field(
+            metadata,
+            "managedFields",
+            &|entries| matches!(entries, Node::List(items) if items.is_empty()),
+        )
     })
 }
 

@@ -9,6 +9,7 @@ use deploy_cluster_schema::patch::{
     PatchError, json_patch, json_patch_unknown_fields, merge_patch, strategic,
 };
 use deploy_cluster_schema::registry::{GroupVersionKind, Registry};
+use deploy_cluster_schema::types::{Scalar, Schema, TypeId};
 use serde_json::{Value, json};
 
 use crate::decode::resets_managers;
@@ -42,6 +43,11 @@ impl Patch {
         let Some((schema, id)) = registry.types(kind) else {
             return Ok(patched);
         };
+        if self.kind == PatchKind::Strategic
+            && let Some(why) = unrestorable(schema, id, &patched)
+        {
+            return Err(unfit(&shown, &why));
+        }
         let node = Node::from(patched);
         let reset = resets_managers(&node);
         let mut decoded = decode::typed(schema, id, node).map_err(|why| unfit(&shown, &why))?;
@@ -130,11 +136,7 @@ impl Patch {
 fn failed(error: &PatchError) -> StatusError {
     match error {
         PatchError::BadRequest(why) => StatusError::bad_request(why),
-        PatchError::TooLarge(why) => StatusError::new(
-            413,
-            "RequestEntityTooLarge",
-            format!("Request entity too large: {why}"),
-        ),
+        PatchError::TooLarge(why) => StatusError::too_large(why),
         // Upstream hides what its library says (`NewGenericServerResponse`).
         PatchError::Unprocessable(_) => {
             let message = "the server rejected our request due to an error in our request";
@@ -177,6 +179,51 @@ fn unfit(shown: &str, why: &str) -> StatusError {
         detail: why.to_owned(),
     };
     StatusError::invalid(About::new("", ""), "", &[finding])
+}
+
+/// Why Go could not make a structure of maps and slices, as a strategic patch leaves them
+/// (`apimachinery/pkg/runtime/converter.go`); none for what it reads through JSON after all.
+fn unrestorable(schema: &Schema, id: TypeId, value: &Value) -> Option<String> {
+    let r#type = schema.get(id);
+    match (&r#type.map, &r#type.list, value) {
+        (_, _, Value::Null) => None,
+        (Some(map), _, Value::Object(fields)) => fields.iter().find_map(|(name, value)| {
+            let field = map.field(name).map(|field| field.r#type.id);
+            let id = field.or_else(|| map.element.map(|element| element.id))?;
+            unrestorable(schema, id, value)
+        }),
+        (_, Some(list), Value::Array(items)) => items
+            .iter()
+            .find_map(|item| unrestorable(schema, list.element.id, item)),
+        (Some(map), None, other) if map.go_name.is_some() => {
+            Some(format!("cannot restore struct from: {}", reflect_kind(other)))
+        }
+        (Some(_), None, other) => Some(format!("cannot restore map from {}", reflect_kind(other))),
+        (None, Some(_), other) => Some(format!("cannot restore slice from {}", reflect_kind(other))),
+        _ => {
+            let fits = match r#type.scalar? {
+                Scalar::String => value.is_string(),
+                Scalar::Boolean => value.is_boolean(),
+                Scalar::Int32 | Scalar::Int64 => value.is_number(),
+                _ => true,
+            };
+            let go = r#type.go.as_deref()?;
+            (!fits).then(|| format!("cannot convert {} to {go}", reflect_kind(value)))
+        }
+    }
+}
+
+/// What Go's reflection calls a value that was read from JSON.
+fn reflect_kind(value: &Value) -> &'static str {
+    match value {
+        Value::Object(_) => "map",
+        Value::Array(_) => "slice",
+        Value::String(_) => "string",
+        Value::Bool(_) => "bool",
+        Value::Number(number) if number.is_f64() => "float64",
+        Value::Number(_) => "int64",
+        Value::Null => "nil",
+    }
 }
 
 /// What Go calls a JSON value.

@@ -154,6 +154,15 @@ impl StatusError {
         StatusError::new(405, "MethodNotAllowed", message).about(about, "")
     }
 
+    /// 413: a body or a patch beyond its bound.
+    pub fn too_large(why: &str) -> StatusError {
+        StatusError::new(
+            413,
+            "RequestEntityTooLarge",
+            format!("Request entity too large: {why}"),
+        )
+    }
+
     /// 410: the revision has been compacted.
     pub fn expired(message: impl Into<String>) -> StatusError {
         StatusError::new(410, "Expired", message)

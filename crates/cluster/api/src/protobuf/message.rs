@@ -33,7 +33,11 @@ fn message(name: &str, bytes: &[u8], types: Types<'_>, depth: usize) -> Option<V
         add(&mut object, field, value, types, depth)?;
     }
     // Wrappers of lists (`ExtraValue`) are lists in JSON.
-    if known.len() == 1 && known.values().all(|field| field.name == "items" && field.shape == Shape::List) {
+    if known.len() == 1
+        && known
+            .values()
+            .all(|field| field.name == "items" && field.shape == Shape::List)
+    {
         return Some(object.remove("items").unwrap_or_else(|| Value::Array(Vec::new())));
     }
     Some(object.into())
@@ -61,7 +65,9 @@ fn add(
             }
         }
         Shape::List => {
-            let list = object.entry(field.name).or_insert_with(|| Value::Array(Vec::new()));
+            let list = object
+                .entry(field.name)
+                .or_insert_with(|| Value::Array(Vec::new()));
             let items = list.as_array_mut()?;
             match value {
                 wire::Value::Bytes(mut packed) if field.r#type == "i" => {
@@ -84,8 +90,11 @@ fn add(
                     _ => {}
                 }
             }
-            let map = object.entry(field.name).or_insert_with(|| Value::Object(Map::new()));
-            map.as_object_mut()?.insert(key, item.unwrap_or_else(|| empty(field.r#type)));
+            let map = object
+                .entry(field.name)
+                .or_insert_with(|| Value::Object(Map::new()));
+            map.as_object_mut()?
+                .insert(key, item.unwrap_or_else(|| empty(field.r#type)));
         }
     }
     Some(())
@@ -117,7 +126,10 @@ fn single(r#type: &str, value: wire::Value<'_>, types: Types<'_>, depth: usize) 
 }
 
 /// Negative numbers are written as unsigned ones of 64 bits.
-#[expect(clippy::cast_possible_wrap, reason = "two's complement is how the wire has it")]
+#[expect(
+    clippy::cast_possible_wrap,
+    reason = "two's complement is how the wire has it"
+)]
 fn integer(number: u64) -> Value {
     (number as i64).into()
 }
@@ -152,7 +164,11 @@ fn time(bytes: &[u8], micros: bool) -> Option<Value> {
     let seconds = number(bytes, 1).unwrap_or(0);
     let nanos = i32::try_from(number(bytes, 2).unwrap_or(0)).ok()?;
     let time = Timestamp::new(seconds, nanos).ok()?;
-    let format = if micros { "%Y-%m-%dT%H:%M:%S.%6fZ" } else { "%Y-%m-%dT%H:%M:%SZ" };
+    let format = if micros {
+        "%Y-%m-%dT%H:%M:%S.%6fZ"
+    } else {
+        "%Y-%m-%dT%H:%M:%SZ"
+    };
     Some(time.strftime(format).to_string().into())
 }
 
@@ -161,7 +177,10 @@ fn go_duration(nanos: i64) -> String {
     format!("{nanos}ns")
 }
 
-#[expect(clippy::cast_possible_wrap, reason = "two's complement is how the wire has it")]
+#[expect(
+    clippy::cast_possible_wrap,
+    reason = "two's complement is how the wire has it"
+)]
 fn number(bytes: &[u8], wanted: u32) -> Option<i64> {
     Fields::new(bytes).flatten().find_map(|field| match field {
         (number, wire::Value::Varint(value)) if number == wanted => Some(value as i64),

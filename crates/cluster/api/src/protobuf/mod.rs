@@ -15,9 +15,16 @@ use serde_json::Value;
 const MAGIC: &[u8] = b"k8s\0";
 
 /// Reads a body as the JSON that the same object has.
-pub(crate) fn to_json(registry: &Registry, expected: &GroupVersionKind, body: &[u8]) -> Result<Value, String> {
+pub(crate) fn to_json(
+    registry: &Registry,
+    expected: &GroupVersionKind,
+    body: &[u8],
+) -> Result<Value, String> {
     let Some(envelope) = body.strip_prefix(MAGIC) else {
-        return Err("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]".to_owned());
+        return Err(
+            "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]"
+                .to_owned(),
+        );
     };
     let envelope = Envelope::read(envelope).ok_or("proto: illegal envelope")?;
     let kind = match envelope.kind {
@@ -33,7 +40,8 @@ pub(crate) fn to_json(registry: &Registry, expected: &GroupVersionKind, body: &[
         ));
     };
     let types = registry.types(&kind);
-    let mut object = message::read(name, envelope.raw, types).ok_or("proto: wrong wireType or unexpected EOF")?;
+    let mut object =
+        message::read(name, envelope.raw, types).ok_or("proto: wrong wireType or unexpected EOF")?;
     object["apiVersion"] = kind.api_version().into();
     object["kind"] = (*kind.kind).into();
     Ok(object)
@@ -48,14 +56,22 @@ struct Envelope<'a> {
 
 impl<'a> Envelope<'a> {
     fn read(bytes: &'a [u8]) -> Option<Envelope<'a>> {
-        let mut envelope = Envelope { api_version: "", kind: "", raw: &[] };
+        let mut envelope = Envelope {
+            api_version: "",
+            kind: "",
+            raw: &[],
+        };
         for field in wire::Fields::new(bytes) {
             match field? {
                 (1, wire::Value::Bytes(meta)) => {
                     for field in wire::Fields::new(meta) {
                         match field? {
-                            (1, wire::Value::Bytes(text)) => envelope.api_version = std::str::from_utf8(text).ok()?,
-                            (2, wire::Value::Bytes(text)) => envelope.kind = std::str::from_utf8(text).ok()?,
+                            (1, wire::Value::Bytes(text)) => {
+                                envelope.api_version = std::str::from_utf8(text).ok()?
+                            }
+                            (2, wire::Value::Bytes(text)) => {
+                                envelope.kind = std::str::from_utf8(text).ok()?
+                            }
                             _ => {}
                         }
                     }

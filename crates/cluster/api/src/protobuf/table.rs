@@ -46,7 +46,10 @@ fn read() -> Table {
                     _ => (Shape::One, r#type),
                 };
                 let number = number.parse().expect("a test reads the built-in table");
-                table.entry(message).or_default().insert(number, Field { name, shape, r#type });
+                table
+                    .entry(message)
+                    .or_default()
+                    .insert(number, Field { name, shape, r#type });
             }
             (Some(name), None, None) => {
                 message = name;
@@ -65,13 +68,22 @@ pub(super) fn message_of(kind: &GroupVersionKind) -> Option<&'static str> {
         "meta.k8s.io" => "meta",
         group => group.split('.').next().unwrap_or_default(),
     };
-    let of_all_groups = matches!(&*kind.kind, "DeleteOptions" | "CreateOptions" | "UpdateOptions" | "PatchOptions");
+    let of_all_groups = matches!(
+        &*kind.kind,
+        "DeleteOptions" | "CreateOptions" | "UpdateOptions" | "PatchOptions"
+    );
     let name = if of_all_groups {
         format!("meta.v1.{}", kind.kind)
     } else {
         format!("{package}.{}.{}", kind.version, kind.kind)
     };
     static NAMES: OnceLock<HashMap<&'static str, ()>> = OnceLock::new();
-    let names = NAMES.get_or_init(|| MESSAGES.lines().filter(|line| !line.contains(' ')).map(|line| (line, ())).collect());
+    let names = NAMES.get_or_init(|| {
+        MESSAGES
+            .lines()
+            .filter(|line| !line.contains(' '))
+            .map(|line| (line, ()))
+            .collect()
+    });
     names.get_key_value(name.as_str()).map(|(name, ())| *name)
 }

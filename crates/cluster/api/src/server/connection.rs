@@ -105,18 +105,15 @@ async fn answer(
                     read.body = body.to_bytes();
                     api.handle(read).await
                 }
-                Err(error) if error.is::<LengthLimitError>() => failure(&read, &too_large()),
+                Err(error) if error.is::<LengthLimitError>() => failure(
+                    &read,
+                    &StatusError::too_large(&format!("limit is {}", limits::BODY_BYTES)),
+                ),
                 Err(error) => failure(&read, &StatusError::new(500, "", error.to_string())),
             }
         }
     };
     written(response, is_head)
-}
-
-/// `endpoints/handlers/rest.go limitedReadBody`
-fn too_large() -> StatusError {
-    let message = format!("Request entity too large: limit is {}", limits::BODY_BYTES);
-    StatusError::new(413, "RequestEntityTooLarge", message)
 }
 
 /// A request without its body.

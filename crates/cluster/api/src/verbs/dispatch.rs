@@ -1,5 +1,7 @@
 //! From a request to its verb, and from its outcome to an answer.
 
+use deploy_cluster_kinds::field::go_quote;
+use deploy_cluster_kinds::names;
 use deploy_cluster_schema::registry::GroupVersionKind;
 use serde_json::Value;
 
@@ -15,6 +17,7 @@ use crate::api::Inner;
 use crate::decode::{self, Expected};
 use crate::identity::UserInfo;
 use crate::info::RequestInfo;
+use crate::limits;
 use crate::negotiate::{self, Output, PatchKind, body_format, patch_kind};
 use crate::options::{DeleteOptions, ListOptions, Query, WriteOptions, manager_of};
 use crate::patching::Patch;
@@ -24,8 +27,16 @@ use crate::status::StatusError;
 
 /// Resources that every use of is told to leave (`APILifecycleDeprecated` in `staging/src/k8s.io/api`).
 const DEPRECATED: [(&str, &str, &str); 2] = [
-    ("", "componentstatuses", "v1 ComponentStatus is deprecated in v1.19+"),
-    ("", "endpoints", "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"),
+    (
+        "",
+        "componentstatuses",
+        "v1 ComponentStatus is deprecated in v1.19+",
+    ),
+    (
+        "",
+        "endpoints",
+        "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+    ),
 ];
 
 /// Carries out a request for a resource.
@@ -56,7 +67,8 @@ pub(crate) async fn dispatch(
     };
     let (group, plural) = (&*call.scope.resource.group, &*call.scope.resource.plural);
     let deprecated = DEPRECATED.iter().find(|(g, p, _)| *g == group && *p == plural);
-    call.warnings.extend(deprecated.map(|(.., warning)| (*warning).to_owned()));
+    call.warnings
+        .extend(deprecated.map(|(.., warning)| (*warning).to_owned()));
     let result = carry_out(&mut call, request, info, query).await;
     warnings.append(&mut call.warnings);
     result
@@ -79,6 +91,33 @@ fn is_served(scope: &Scope, info: &RequestInfo) -> bool {
     fits && scope.resource.has_verb(verb)
 }
 
+/// What no name can be (`registry/generic/registry/store.go NamespaceKeyFunc`).
+fn check_name(call: &Call<'_>, info: &RequestInfo) -> Result<(), StatusError> {
+    if matches!(info.verb.as_str(), "list" | "watch" | "deletecollection") || info.name.is_empty() {
+        return Ok(());
+    }
+    let wrong = names::path_segment_name(&call.scope.name, false);
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let shown = go_quote(&call.scope.name);
+    Err(StatusError::bad_request(format!(
+        "Name parameter invalid: {shown}: {}",
+        wrong.join(";")
+    )))
+}
+
+/// `endpoints/handlers/rest.go limitedReadBody`
+fn check_size(request: &Request) -> Result<(), StatusError> {
+    if request.body.len() > limits::BODY_BYTES {
+        return Err(StatusError::too_large(&format!(
+            "limit is {}",
+            limits::BODY_BYTES
+        )));
+    }
+    Ok(())
+}
+
 /// Whether there is any method for the path: reviews have no objects.
 fn has_path(scope: &Scope, info: &RequestInfo) -> bool {
     let of_objects = ["get", "update", "patch", "delete"];
@@ -99,11 +138,13 @@ async fn carry_out(
             matches!(info.verb.as_str(), "list" | "watch"),
         )?;
     }
+    check_name(call, info)?;
     let is_patch = info.verb == "patch";
     let kind = is_patch
         .then(|| patch_kind(request.header("content-type"), call.scope.is_custom()))
         .transpose()?;
     let output = Output::negotiate(request, query, true)?;
+    check_size(request)?;
     let outcome = match (info.verb.as_str(), call.scope.subresource_name()) {
         ("list" | "watch", _) => {
             let options = ListOptions::parse(query, info.watch_prefix)?;

@@ -95,7 +95,12 @@ impl Versions for KindVersions<'_> {
 
     fn convert(&self, object: &Value, from: &str, to: &str) -> Result<Value, String> {
         match (self.kind(from), self.kind(to)) {
-            (Some(from), Some(to)) => Ok(crate::convert::convert(&self.scope.registry, object.clone(), &from, &to)),
+            (Some(from), Some(to)) => Ok(crate::convert::convert(
+                &self.scope.registry,
+                object.clone(),
+                &from,
+                &to,
+            )),
             _ => Err(format!("cannot convert from {from} to {to}")),
         }
     }

@@ -28,7 +28,10 @@ pub(crate) fn sign(call: &Call<'_>, new: &mut Value) {
         spec.insert("groups".into(), user.groups.clone().into());
     }
     if !user.extra.is_empty() {
-        let extra = user.extra.iter().map(|(key, values)| (key.clone(), Value::from(values.clone())));
+        let extra = user
+            .extra
+            .iter()
+            .map(|(key, values)| (key.clone(), Value::from(values.clone())));
         spec.insert("extra".into(), Value::Object(extra.collect()));
     }
     new["status"] = Value::Object(Map::new());

@@ -7,7 +7,10 @@ use std::{env, fs};
 
 const FILES: &[(&str, &str)] = &[
     ("k8s.io/apimachinery@v0.34.2/pkg/apis/meta/v1", "meta.v1"),
-    ("k8s.io/api@v0.34.2/admissionregistration/v1", "admissionregistration.v1"),
+    (
+        "k8s.io/api@v0.34.2/admissionregistration/v1",
+        "admissionregistration.v1",
+    ),
     ("k8s.io/api@v0.34.2/apps/v1", "apps.v1"),
     ("k8s.io/api@v0.34.2/authentication/v1", "authentication.v1"),
     ("k8s.io/api@v0.34.2/authorization/v1", "authorization.v1"),
@@ -46,7 +49,11 @@ fn the_table_is_what_kubernetes_publishes() {
         fs::write(&path, &table).expect("the crate can be written");
     }
     let committed = fs::read_to_string(&path).expect("the table is there");
-    assert!(committed == table, "{} is out of date: run with UPDATE_EXPECT=1", path.display());
+    assert!(
+        committed == table,
+        "{} is out of date: run with UPDATE_EXPECT=1",
+        path.display()
+    );
 }
 
 fn modules() -> Option<PathBuf> {
@@ -59,7 +66,10 @@ fn modules() -> Option<PathBuf> {
 fn messages(source: &str, package: &str, table: &mut String) {
     for line in source.lines() {
         let line = line.trim();
-        if let Some(name) = line.strip_prefix("message ").and_then(|rest| rest.strip_suffix(" {")) {
+        if let Some(name) = line
+            .strip_prefix("message ")
+            .and_then(|rest| rest.strip_suffix(" {"))
+        {
             writeln!(table, "{package}.{name}").expect("writing to a string cannot fail");
             continue;
         }

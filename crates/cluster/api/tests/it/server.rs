@@ -27,23 +27,37 @@ struct Site {
 
 impl Site {
     async fn start() -> Site {
-        let options = Options { data_dir: temporary(), listen: ([127, 0, 0, 1], 0).into() };
-        let server = Server::start(options).await.expect("the folder and the port are free");
+        let options = Options {
+            data_dir: temporary(),
+            listen: ([127, 0, 0, 1], 0).into(),
+        };
+        let server = Server::start(options)
+            .await
+            .expect("the folder and the port are free");
         let text = server.kubeconfig("test").expect("the authority signs");
-        let kubeconfig = deploy_yaml::to_json(text.as_bytes(), deploy_yaml::Dialect::GoYaml11).expect("it is YAML");
+        let kubeconfig =
+            deploy_yaml::to_json(text.as_bytes(), deploy_yaml::Dialect::GoYaml11).expect("it is YAML");
         Site { server, kubeconfig }
     }
 
     fn pem(&self, pointer: &str) -> Vec<u8> {
-        let text = self.kubeconfig.pointer(pointer).and_then(Value::as_str).expect("the kubeconfig has it");
-        base64::engine::general_purpose::STANDARD.decode(text).expect("it is base64")
+        let text = self
+            .kubeconfig
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .expect("the kubeconfig has it");
+        base64::engine::general_purpose::STANDARD
+            .decode(text)
+            .expect("it is base64")
     }
 
     /// A connection, with the administrator's certificate or without any.
     async fn connect(&self, admin: bool) -> TlsStream<TcpStream> {
         let mut roots = RootCertStore::empty();
         let authority = self.pem("/clusters/0/cluster/certificate-authority-data");
-        roots.add(CertificateDer::from_pem_slice(&authority).expect("it is PEM")).expect("it is a certificate");
+        roots
+            .add(CertificateDer::from_pem_slice(&authority).expect("it is PEM"))
+            .expect("it is a certificate");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -58,9 +72,14 @@ impl Site {
         } else {
             builder.with_no_client_auth()
         };
-        let stream = TcpStream::connect(self.server.address()).await.expect("it listens");
+        let stream = TcpStream::connect(self.server.address())
+            .await
+            .expect("it listens");
         let name = ServerName::try_from("127.0.0.1").expect("it is an address");
-        TlsConnector::from(Arc::new(config)).connect(name, stream).await.expect("the certificate is for this address")
+        TlsConnector::from(Arc::new(config))
+            .connect(name, stream)
+            .await
+            .expect("the certificate is for this address")
     }
 
     /// Status code, headers and body of one request over HTTP/1.1.
@@ -68,9 +87,16 @@ impl Site {
         let mut stream = self.connect(admin).await;
         stream.write_all(request.as_bytes()).await.expect("it reads");
         let mut answer = Vec::new();
-        timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("it answers").ok();
+        timeout(PATIENCE, stream.read_to_end(&mut answer))
+            .await
+            .expect("it answers")
+            .ok();
         let answer = String::from_utf8(answer).expect("it is text");
-        let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status line");
+        let status = answer
+            .split(' ')
+            .nth(1)
+            .and_then(|code| code.parse().ok())
+            .expect("a status line");
         (status, answer)
     }
 }
@@ -84,10 +110,16 @@ async fn the_administrator_is_let_in_and_nobody_else() {
     let site = Site::start().await;
     let (status, answer) = site.ask(true, &get("/api/v1/namespaces/default")).await;
     assert_eq!(status, 200, "{answer}");
-    assert!(answer.contains("\"name\":\"default\"") && answer.contains("audit-id: "), "{answer}");
+    assert!(
+        answer.contains("\"name\":\"default\"") && answer.contains("audit-id: "),
+        "{answer}"
+    );
     let (status, answer) = site.ask(false, &get("/api/v1/namespaces/default")).await;
     assert_eq!(status, 403, "{answer}");
-    assert!(answer.contains("User \\\"system:anonymous\\\" cannot get resource \\\"namespaces\\\""), "{answer}");
+    assert!(
+        answer.contains("User \\\"system:anonymous\\\" cannot get resource \\\"namespaces\\\""),
+        "{answer}"
+    );
     for path in ["/version", "/healthz", "/livez", "/readyz?verbose"] {
         assert_eq!(site.ask(false, &get(path)).await.0, 200, "{path}");
     }
@@ -105,7 +137,10 @@ async fn bodies_are_bounded() {
     );
     let (status, answer) = site.ask(true, &(head + &"x".repeat(length))).await;
     assert_eq!(status, 413, "{answer}");
-    assert!(answer.contains("Request entity too large: limit is 3145728"), "{answer}");
+    assert!(
+        answer.contains("Request entity too large: limit is 3145728"),
+        "{answer}"
+    );
     site.server.shutdown().await;
 }
 
@@ -118,13 +153,14 @@ async fn shutdown_ends_watches() {
     let mut seen = Vec::new();
     let mut buffer = [0; 4096];
     while !String::from_utf8_lossy(&seen).contains("\"ADDED\"") {
-        let read = timeout(PATIENCE, stream.read(&mut buffer)).await.expect("it answers").expect("it is open");
+        let read = timeout(PATIENCE, stream.read(&mut buffer))
+            .await
+            .expect("it answers")
+            .expect("it is open");
         assert!(read > 0, "the watch ended at once");
         seen.extend_from_slice(&buffer[..read]);
     }
-    let end = async {
-        while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
-    };
+    let end = async { while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {} };
     let (ended, ()) = tokio::join!(timeout(PATIENCE, end), site.server.shutdown());
     ended.expect("the watch ends with the server");
 }
@@ -132,7 +168,10 @@ async fn shutdown_ends_watches() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_is_there_after_a_restart() {
     let folder = temporary();
-    let options = || Options { data_dir: folder.clone(), listen: ([127, 0, 0, 1], 0).into() };
+    let options = || Options {
+        data_dir: folder.clone(),
+        listen: ([127, 0, 0, 1], 0).into(),
+    };
     let first = Server::start(options()).await.expect("the folder is new");
     let client = deploy_cluster_api::client::Client::new(
         first.api(),
@@ -141,7 +180,10 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
     );
     let maps = deploy_cluster_api::client::ResourceId::new("", "v1", "configmaps");
     let made = client
-        .create(&maps, serde_json::json!({"metadata": {"name": "kept", "namespace": "default"}, "data": {"a": "b"}}))
+        .create(
+            &maps,
+            serde_json::json!({"metadata": {"name": "kept", "namespace": "default"}, "data": {"a": "b"}}),
+        )
         .await
         .expect("nothing is wrong with it");
     first.shutdown().await;
