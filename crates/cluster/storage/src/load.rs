@@ -114,7 +114,7 @@ impl Part {
                 part.keep(entry);
             }
         }
-        part.resources.values_mut().for_each(|objects| sort(objects));
+        part.resources.values_mut().for_each(sort);
         Ok(part)
     }
 
