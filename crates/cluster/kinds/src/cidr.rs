@@ -77,7 +77,7 @@ pub fn validate(place: &Field<'_>, text: &str, out: &mut Findings) {
     let strict = strict(text);
     let detail = if strict.is_none() {
         "must not have leading 0s in IP or prefix length".to_owned()
-    } else if is_mapped(range.address) {
+    } else if ip::is_mapped(range.address) {
         "must not have an IPv4-mapped IPv6 address".to_owned()
     } else if range.first() != range.address {
         "must not have bits set beyond the prefix length".to_owned()
@@ -102,7 +102,7 @@ pub fn warnings(path: &str, text: &str) -> Vec<String> {
             "{path}: CIDR value {quoted} is ambiguous in this context (should be {canonical} or {single}?)"
         ));
     }
-    if strict(text).is_none() || is_mapped(range.address) {
+    if strict(text).is_none() || ip::is_mapped(range.address) {
         out.push(format!(
             "{path}: non-standard CIDR value {quoted} will be considered invalid in a future Kubernetes release: use \
              {canonical}"
@@ -132,10 +132,6 @@ fn strict(text: &str) -> Option<(IpAddr, u8)> {
     let (address, bits) = text.split_once('/')?;
     let plain = bits == "0" || !bits.starts_with('0');
     Some((address.parse().ok()?, bits.parse().ok().filter(|_| plain)?))
-}
-
-fn is_mapped(address: IpAddr) -> bool {
-    matches!(address, IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some())
 }
 
 #[cfg(test)]

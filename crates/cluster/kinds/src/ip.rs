@@ -61,6 +61,11 @@ fn plain(address: IpAddr) -> String {
     }
 }
 
+/// Whether it is an IPv4 address written as an IPv6 address.
+pub fn is_mapped(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some())
+}
+
 /// Whether two addresses are one of each family.
 pub fn is_dual_stack(first: &str, second: &str) -> bool {
     let is_v6 = |text: &str| {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::cursor::Field;
 use crate::field::Finding;
 use crate::names::{self, NameRule};
-use crate::{apps, batch, core, metadata, table};
+use crate::{apps, batch, core, discovery, metadata, networking, table};
 
 /// Every kind that has rules of its own, one line each.
 static RULES: &[&Rules] = &[
@@ -20,6 +20,8 @@ static RULES: &[&Rules] = &[
     &core::service::RULES,
     &core::service_account::RULES,
     &core::event::EVENTS_RULES,
+    &core::persistent_volume::RULES,
+    &core::persistent_volume_claim::RULES,
     &core::pod::RULES,
     &core::pod_template::RULES,
     &core::replication_controller::RULES,
@@ -30,6 +32,10 @@ static RULES: &[&Rules] = &[
     &apps::stateful_set::RULES,
     &batch::cron_job::RULES,
     &batch::job::RULES,
+    &discovery::endpoint_slice::RULES,
+    &networking::ingress::RULES,
+    &networking::ingress_class::RULES,
+    &networking::network_policy::RULES,
 ];
 
 /// The rules of a kind; [`GENERIC`] where it has none of its own.

@@ -58,6 +58,10 @@ fn default(object: &mut Value) {
         let rolling = strategy.ensure("rollingUpdate");
         rolling.default_to("maxUnavailable", 1);
         rolling.default_to("maxSurge", 0);
+    } else if let Some(rolling) = strategy.child("rollingUpdate") {
+        // Inside they are numbers, which are there even where they do not count.
+        rolling.default_to("maxUnavailable", 0);
+        rolling.default_to("maxSurge", 0);
     }
     spec.default_to("revisionHistoryLimit", 10);
     defaults::template(spec.ensure("template"));
@@ -163,7 +167,7 @@ fn validate_strategy(strategy: &Field<'_>, out: &mut Findings) {
         }
         _ => {
             let mut finding = strategy.not_supported(&["RollingUpdate", "OnDelete"]);
-            let fields = [("MaxUnavailable", "maxUnavailable"), ("MaxSurge", "maxSurge")];
+            let fields = [("MaxUnavailable", "maxUnavailable", "0"), ("MaxSurge", "maxSurge", "0")];
             finding.shown = Some(shown_strategy(strategy, &fields));
             out.push(finding);
         }

@@ -129,22 +129,22 @@ fn validate_strategy(strategy: &Field<'_>, out: &mut Findings) {
             let mut finding = strategy.not_supported(&["Recreate", "RollingUpdate"]);
             finding.shown = Some(shown_strategy(
                 strategy,
-                &[("MaxUnavailable", "maxUnavailable"), ("MaxSurge", "maxSurge")],
+                &[("MaxUnavailable", "maxUnavailable", "0"), ("MaxSurge", "maxSurge", "0")],
             ));
             out.push(finding);
         }
     }
 }
 
-/// A strategy as upstream's internal struct; `fields` are those of its rolling update.
-pub(super) fn shown_strategy(strategy: &Field<'_>, fields: &[(&str, &'static str)]) -> String {
+/// A strategy as upstream's internal struct; `fields` are those of its rolling update, each with what stands for none.
+pub(super) fn shown_strategy(strategy: &Field<'_>, fields: &[(&str, &'static str, &str)]) -> String {
     let rolling = strategy.get("rollingUpdate");
     let parts: Vec<String> = fields
         .iter()
-        .map(|(go, name)| {
+        .map(|(go, name, none)| {
             format!(
                 "\"{go}\":{}",
-                rolling.get(name).value().map_or("null".to_owned(), go_json)
+                rolling.get(name).value().map_or((*none).to_owned(), go_json)
             )
         })
         .collect();

@@ -1,3 +1,4 @@
 //! Tests of this crate against cases from outside.
 
+mod allocation;
 mod oracle;

@@ -7,7 +7,7 @@ mod diff;
 mod env;
 mod image;
 mod options;
-mod paths;
+pub mod paths;
 mod prepare;
 pub mod probes;
 mod projected;
@@ -18,7 +18,7 @@ pub mod spec;
 mod status;
 mod table;
 mod update;
-mod volume_sources;
+pub mod volume_sources;
 mod volumes;
 pub mod warnings;
 

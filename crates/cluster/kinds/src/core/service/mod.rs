@@ -3,7 +3,7 @@
 
 mod prepare;
 mod table;
-mod update;
+pub(crate) mod update;
 mod validate;
 
 use serde_json::{Value, json};
