@@ -245,7 +245,9 @@ impl Builder<'_> {
     }
 
     fn operation(&self, operation: &Operation<'_>) -> Value {
-        let group: String = self.custom.group.split(['.', '-']).map(capitalised).collect();
+        // The domain of Kubernetes is not part of names (`kube-openapi` GroupVersion of operations).
+        let group = self.custom.group.trim_end_matches(".k8s.io");
+        let group: String = group.split(['.', '-']).map(capitalised).collect();
         let version = capitalised(&self.custom.version);
         let mut described = json!({
             "operationId": format!("{}{group}{version}{}", operation.verb, operation.noun),

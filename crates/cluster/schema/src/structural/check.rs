@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::invariants::{branches, members, structural_findings};
 use super::prune::META_FIELDS;
-use super::{Finding, Structural};
+use super::{Finding, Structural, formats};
 
 /// Where a schema stands in its definition.
 #[derive(Clone, Debug)]
@@ -42,6 +42,37 @@ pub fn check(schema: &Value, place: &Place<'_>) -> Vec<Finding> {
     };
     words(schema, place.path, &standing, &mut findings);
     findings
+}
+
+/// Formats of texts that nobody checks, each once: a client is warned of them (`unrecognized format "binary"`,
+/// `pkg/registry/customresourcedefinition/strategy.go getUnrecognizedFormatsInSchema`).
+pub fn unrecognized_formats(schema: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    add_formats(schema, &mut found);
+    found
+}
+
+fn add_formats(schema: &Value, found: &mut Vec<String>) {
+    if let Some(format) = schema["format"].as_str().filter(|format| !format.is_empty())
+        && schema["type"] == "string"
+        && formats::known(format).is_none()
+        && !found.iter().any(|other| other == format)
+    {
+        found.push(format.to_owned());
+    }
+    for word in ["items", "additionalProperties", "not"] {
+        if schema[word].is_object() {
+            add_formats(&schema[word], found);
+        }
+    }
+    for (_, property) in members(schema, "properties") {
+        add_formats(property, found);
+    }
+    for word in ["allOf", "anyOf", "oneOf"] {
+        for (_, branch) in branches(schema, word) {
+            add_formats(branch, found);
+        }
+    }
 }
 
 /// What stands at the root where `status` is cut out of the schema.

@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-pub use check::{Place, check};
+pub use check::{Place, check, unrecognized_formats};
 pub use finding::{Finding, FindingKind};
 pub use types::types;
 

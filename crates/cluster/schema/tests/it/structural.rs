@@ -2,7 +2,9 @@
 //! does it. `structural.jsonl` has schemas with its answers, `gizmos.json` one schema and objects with its answers.
 
 use deploy_cluster_schema::decode::{self, Node};
-use deploy_cluster_schema::structural::{Finding, FindingKind, Place, Structural, check, types};
+use deploy_cluster_schema::structural::{
+    Finding, FindingKind, Place, Structural, check, types, unrecognized_formats,
+};
 use deploy_cluster_schema::types::{Relationship, Scalar};
 use deploy_conformance::{Suite, repository, rows};
 use serde_json::{Value, json};
@@ -254,4 +256,16 @@ fn rules_in_cel_are_seen_wherever_they_are() {
     assert!(schema(json!({"type": "integer", "x-kubernetes-validations": rule})).has_rules_anywhere());
     let items = json!({"type": "array", "items": {"type": "integer", "x-kubernetes-validations": rule}});
     assert!(schema(items).has_rules_anywhere());
+}
+
+#[test]
+fn formats_that_nobody_checks_are_told_once() {
+    let schema = json!({"type": "object", "properties": {
+        "a": {"type": "string", "format": "binary"},
+        "b": {"type": "array", "items": {"type": "string", "format": "binary"}},
+        "c": {"type": "string", "format": "date-time"},
+        "d": {"type": "integer", "format": "int32"},
+        "e": {"type": "object", "additionalProperties": {"type": "string", "format": "jwt"}},
+    }});
+    assert_eq!(unrecognized_formats(&schema), ["binary", "jwt"]);
 }
