@@ -240,10 +240,22 @@ fn plain_list(scope: &Scope, entries: &[Arc<Entry>], meta: &ListMeta) -> Bytes {
 
 /// The metadata of an object alone.
 pub(crate) fn partial(object: &Value, version: &str) -> Value {
+    let mut metadata = object["metadata"].clone();
+    // It is not in the object that the server holds, only in its version v1 (`pkg/apis/apps/v1/conversion.go`).
+    if object["kind"] == "DaemonSet"
+        && let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut)
+    {
+        annotations.remove("deprecated.daemonset.template.generation");
+        if annotations.is_empty()
+            && let Some(metadata) = metadata.as_object_mut()
+        {
+            metadata.remove("annotations");
+        }
+    }
     json!({
         "kind": "PartialObjectMetadata",
         "apiVersion": format!("meta.k8s.io/{version}"),
-        "metadata": object["metadata"],
+        "metadata": metadata,
     })
 }
 

@@ -12,6 +12,10 @@ use crate::scope::Scope;
 pub(crate) fn strategy(scope: &Scope) -> Option<Strategy> {
     let main = Strategy::main(scope.rules, false);
     let strategy = match (&*scope.storage, scope.subresource_name()) {
+        ("certificates.k8s.io/certificatesigningrequests", "") => Strategy {
+            prepare: |_, new, old| keep(new, old, &["spec", "status"]),
+            ..main
+        },
         (_, "") => main,
         (_, "status") => Strategy::status(scope.rules),
         ("/namespaces", "finalize") => Strategy {

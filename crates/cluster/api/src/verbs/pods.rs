@@ -75,13 +75,11 @@ pub(crate) async fn bind(call: &mut Call<'_>, binding: &Value) -> Result<Outcome
         if let Some(status) = pod["status"].as_object_mut() {
             status.remove("nominatedNodeName");
         }
-        for field in ["annotations", "labels"] {
-            let added = binding["metadata"][field].as_object().cloned().unwrap_or_default();
-            if !added.is_empty() {
-                let mut all = pod["metadata"][field].as_object().cloned().unwrap_or_default();
-                all.extend(added);
-                object::set(pod, field, all);
-            }
+        let added = binding["metadata"]["annotations"].as_object().cloned().unwrap_or_default();
+        if !added.is_empty() {
+            let mut all = pod["metadata"]["annotations"].as_object().cloned().unwrap_or_default();
+            all.extend(added);
+            object::set(pod, "annotations", all);
         }
         set_condition(pod, "PodScheduled", "True", None);
         Ok(())

@@ -35,7 +35,10 @@ impl Server for InProcess {
             headers.insert(name.to_ascii_lowercase(), value.clone());
         }
         let user = match request.identity {
-            Identity::Admin => UserInfo::named("admin", &["system:masters"]),
+            Identity::Admin => UserInfo {
+                uid: "admin-uid".to_owned(),
+                ..UserInfo::named("admin", &["system:masters"])
+            },
             Identity::Nobody => {
                 let authorization = headers.get("authorization").map_or("", String::as_str);
                 match self.world.api.authenticate(None, authorization) {
