@@ -12,6 +12,7 @@ pub mod cluster_role;
 pub mod condition;
 pub mod controller;
 pub mod controllers;
+pub mod cron_job;
 pub mod deployment;
 pub mod disruption;
 pub mod effect;
