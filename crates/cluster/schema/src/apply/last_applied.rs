@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::conflict::Conflicts;
-use crate::fields::Set;
+use crate::fields::{Set, go_json};
 use crate::limits::MAX_ANNOTATIONS_BYTES;
 use crate::merge::{Duplicates, Shape};
 
@@ -63,11 +63,6 @@ pub(super) fn refresh(object: &mut Value, config: &Value) {
         .and_then(Value::as_object_mut)
     {
         annotations.remove(LAST_APPLIED);
-        if annotations.is_empty()
-            && let Some(metadata) = config["metadata"].as_object_mut()
-        {
-            metadata.remove("annotations");
-        }
     }
     let Some(annotations) = object
         .pointer_mut("/metadata/annotations")
@@ -77,7 +72,7 @@ pub(super) fn refresh(object: &mut Value, config: &Value) {
     };
     annotations.remove(LAST_APPLIED);
     // Go's encoder of unstructured objects ends the text with a line break.
-    let text = format!("{config}\n");
+    let text = format!("{}\n", go_json(&config));
     let size = |key: &str, value: &Value| key.len() + value.as_str().map_or(0, str::len);
     let others: usize = annotations.iter().map(|(key, value)| size(key, value)).sum();
     if others + LAST_APPLIED.len() + text.len() <= MAX_ANNOTATIONS_BYTES {

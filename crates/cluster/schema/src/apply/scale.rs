@@ -107,3 +107,131 @@ fn manager_in(manager: &Manager, api_version: &str) -> Manager {
     }
     manager
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apply::Operation;
+    use crate::fields::Element;
+
+    fn paths() -> ReplicasPaths {
+        let path = vec![Element::field("spec"), Element::field("replicas")];
+        ReplicasPaths::from([("apps/v1".to_owned(), Some(path)), ("apps/v0".to_owned(), None)])
+    }
+
+    fn entry(managed: &mut ManagedFields, name: &str, version: &str, subresource: &str, fields: &str) {
+        let applied = version.is_empty();
+        let manager = Manager {
+            name: name.to_owned(),
+            operation: if applied {
+                Operation::Apply
+            } else {
+                Operation::Update
+            },
+            api_version: version.to_owned(),
+            subresource: subresource.to_owned(),
+        };
+        let api_version = if applied { "apps/v1" } else { version };
+        let fields = Set::parse(fields).expect("the text of a test is a set");
+        managed
+            .times
+            .insert(manager.clone(), "2024-01-01T00:00:00Z".to_owned());
+        managed.managers.insert(
+            manager,
+            Owned {
+                fields,
+                api_version: api_version.to_owned(),
+                applied,
+            },
+        );
+    }
+
+    fn texts(managed: &ManagedFields) -> Vec<String> {
+        let text = |(manager, owned): (&Manager, &Owned)| {
+            let time = if managed.times.contains_key(manager) {
+                " timed"
+            } else {
+                ""
+            };
+            format!("{manager} {}{time} {}", owned.api_version, owned.fields.to_text())
+        };
+        managed.managers.iter().map(text).collect()
+    }
+
+    #[test]
+    fn only_owners_of_replicas_manage_the_scale() {
+        let mut parent = ManagedFields::default();
+        entry(
+            &mut parent,
+            "creator",
+            "apps/v1",
+            "",
+            r#"{"f:spec":{"f:paused":{},"f:replicas":{}}}"#,
+        );
+        entry(&mut parent, "applier", "", "", r#"{"f:spec":{"f:replicas":{}}}"#);
+        entry(
+            &mut parent,
+            "other",
+            "apps/v1",
+            "",
+            r#"{"f:spec":{"f:paused":{}}}"#,
+        );
+        entry(
+            &mut parent,
+            "older",
+            "apps/v0",
+            "",
+            r#"{"f:spec":{"f:replicas":{}}}"#,
+        );
+        assert_eq!(
+            texts(&to_scale(&parent, &paths())),
+            [
+                r#""applier" autoscaling/v1 timed {"f:spec":{"f:replicas":{}}}"#,
+                r#""creator" using autoscaling/v1 autoscaling/v1 timed {"f:spec":{"f:replicas":{}}}"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn who_scales_takes_the_replicas() {
+        let mut parent = ManagedFields::default();
+        entry(
+            &mut parent,
+            "creator",
+            "apps/v1",
+            "",
+            r#"{"f:spec":{"f:paused":{},"f:replicas":{}}}"#,
+        );
+        entry(&mut parent, "only", "", "", r#"{"f:spec":{"f:replicas":{}}}"#);
+        entry(
+            &mut parent,
+            "gone",
+            "apps/v9",
+            "",
+            r#"{"f:spec":{"f:paused":{}}}"#,
+        );
+        let mut scale = ManagedFields::default();
+        entry(
+            &mut scale,
+            "scaler",
+            "autoscaling/v1",
+            "scale",
+            r#"{"f:spec":{"f:replicas":{}}}"#,
+        );
+        assert_eq!(
+            texts(&to_parent(&parent, &scale, "apps/v1", &paths())),
+            [
+                r#""creator" using apps/v1 apps/v1 timed {"f:spec":{"f:paused":{}}}"#,
+                r#""scaler" with subresource "scale" using apps/v1 apps/v1 {"f:spec":{"f:replicas":{}}}"#,
+            ]
+        );
+        let unchanged = to_scale(&parent, &paths());
+        let kept = to_parent(&parent, &unchanged, "apps/v1", &paths());
+        assert_eq!(kept.managers.len(), 2);
+        assert!(
+            kept.managers
+                .iter()
+                .all(|(manager, owned)| parent.managers[manager] == *owned)
+        );
+    }
+}

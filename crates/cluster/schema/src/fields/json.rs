@@ -175,6 +175,13 @@ fn element_key(element: &Element) -> String {
     }
 }
 
+/// A value as Go's encoding/json writes it: HTML escaped, whole floats without a point.
+pub(crate) fn go_json(value: &Value) -> String {
+    let mut out = String::new();
+    write_value(value, &mut out);
+    out
+}
+
 fn write_value(value: &Value, out: &mut String) {
     match value {
         Value::Null => out.push_str("null"),

@@ -15,4 +15,5 @@ pub use json::ParseError;
 pub use order::{compare, equal};
 pub use set::{Node, Set};
 
+pub(crate) use json::go_json;
 pub(crate) use order::{go_float, quote};

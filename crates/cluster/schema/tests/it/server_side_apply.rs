@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use deploy_cluster_schema::apply::{
-    ApplyError, FieldManager, OneVersion, Updater, empty_object, keep_times_of_no_change, reset_fields,
+    ApplyError, FieldManager, LAST_APPLIED, OneVersion, Updater, empty_object, keep_times_of_no_change,
+    reset_fields,
 };
 use deploy_cluster_schema::merge::Shape;
 use deploy_cluster_schema::registry::{GroupVersionKind, Registry};
@@ -107,6 +108,9 @@ fn check(registry: &Registry, custom: &(Schema, TypeId), row: &Value) -> Result<
             if let Some(live) = live {
                 keep_times_of_no_change(live, &mut object);
             }
+            if text(row, "op") == "apply" {
+                same(&annotation(&object), &annotation(&row["object"]))?;
+            }
             same(&managers(&object), &managers(&row["object"]))
         }
         (Err(error), Some(status)) => {
@@ -146,6 +150,11 @@ fn written(row: &Value) -> Value {
         }
     }
     object
+}
+
+/// What client-side apply has left in the object, and server-side apply keeps up to date.
+fn annotation(object: &Value) -> Value {
+    object["metadata"]["annotations"][LAST_APPLIED].clone()
 }
 
 /// The entries in some order; of a time only that it is there, because the row was answered at another one.
