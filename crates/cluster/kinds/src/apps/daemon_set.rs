@@ -167,7 +167,10 @@ fn validate_strategy(strategy: &Field<'_>, out: &mut Findings) {
         }
         _ => {
             let mut finding = strategy.not_supported(&["RollingUpdate", "OnDelete"]);
-            let fields = [("MaxUnavailable", "maxUnavailable", "0"), ("MaxSurge", "maxSurge", "0")];
+            let fields = [
+                ("MaxUnavailable", "maxUnavailable", "0"),
+                ("MaxSurge", "maxSurge", "0"),
+            ];
             finding.shown = Some(shown_strategy(strategy, &fields));
             out.push(finding);
         }

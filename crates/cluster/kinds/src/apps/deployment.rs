@@ -129,7 +129,10 @@ fn validate_strategy(strategy: &Field<'_>, out: &mut Findings) {
             let mut finding = strategy.not_supported(&["Recreate", "RollingUpdate"]);
             finding.shown = Some(shown_strategy(
                 strategy,
-                &[("MaxUnavailable", "maxUnavailable", "0"), ("MaxSurge", "maxSurge", "0")],
+                &[
+                    ("MaxUnavailable", "maxUnavailable", "0"),
+                    ("MaxSurge", "maxSurge", "0"),
+                ],
             ));
             out.push(finding);
         }

@@ -208,7 +208,10 @@ fn validate_strategy(strategy: &Field<'_>, out: &mut Findings) {
             }
         }
         _ => {
-            let fields = [("Partition", "partition", "0"), ("MaxUnavailable", "maxUnavailable", "null")];
+            let fields = [
+                ("Partition", "partition", "0"),
+                ("MaxUnavailable", "maxUnavailable", "null"),
+            ];
             let detail = "must be 'RollingUpdate' or 'OnDelete'";
             out.push(strategy.invalid_shown(shown_strategy(strategy, &fields), detail));
         }

@@ -2,7 +2,7 @@
 
 use crate::core::pod::{Options, spec as pod_spec};
 use crate::cursor::{Field, Findings};
-use crate::field::{Finding, FindingKind, go_json, go_quote};
+use crate::field::{Finding, FindingKind, go_quote};
 use crate::limits::{
     FAILED_INDEXES_MAX, JOB_COMPLETIONS_SOFT_MAX, JOB_HIGH_COMPLETIONS_MAX, JOB_PARALLELISM_MAX,
     POLICY_RULES_MAX, SUCCEEDED_INDEXES_MAX,
@@ -216,8 +216,8 @@ fn exit_codes(codes: &Field<'_>, pod: &Field<'_>, out: &mut Findings) {
         out.push(container.invalid(detail));
     }
     if values.is_empty() {
-        let shown = values.value().map_or("null".to_owned(), go_json);
-        out.push(values.invalid_shown(shown, "at least one value is required"));
+        // Decoding makes none of an empty list, which is what is more likely to have been written.
+        out.push(values.invalid_shown("[]".to_owned(), "at least one value is required"));
     }
     too_many(&values, 255, out);
     let (mut seen, mut ordered) = (Vec::new(), true);
