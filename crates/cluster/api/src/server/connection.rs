@@ -62,10 +62,10 @@ pub(super) async fn serve(shared: Shared, stream: TcpStream) {
         .peer_certificates()
         .and_then(|chain| chain.first());
     let sender = Arc::new(shown.and_then(|der| certificate::user(der)));
-    let api = shared.api.clone();
+    let (api, tasks) = (shared.api.clone(), shared.tasks.clone());
     let service = service_fn(move |request| {
-        let (api, sender) = (api.clone(), sender.clone());
-        async move { Ok::<_, Infallible>(answer(&api, sender.as_ref().as_ref(), request).await) }
+        let (api, tasks, sender) = (api.clone(), tasks.clone(), sender.clone());
+        async move { Ok::<_, Infallible>(answer(&api, &tasks, sender.as_ref().as_ref(), request).await) }
     });
     let mut builder = auto::Builder::new(Tracked(shared.tasks.clone()));
     builder
@@ -88,6 +88,7 @@ pub(super) async fn serve(shared: Shared, stream: TcpStream) {
 
 async fn answer(
     api: &Api,
+    tasks: &TaskTracker,
     sender: Option<&UserInfo>,
     request: hyper::Request<Incoming>,
 ) -> hyper::Response<Outgoing> {
@@ -103,7 +104,7 @@ async fn answer(
             {
                 Ok(body) => {
                     read.body = body.to_bytes();
-                    api.handle(read).await
+                    handled(api, tasks, read).await
                 }
                 Err(error) if error.is::<LengthLimitError>() => failure(
                     &read,
@@ -114,6 +115,18 @@ async fn answer(
         }
     };
     written(response, is_head)
+}
+
+/// A write goes on when its client goes away: it may be on its way to the disk, with an address reserved for it.
+async fn handled(api: &Api, tasks: &TaskTracker, request: Request) -> Response {
+    if matches!(request.method.as_str(), "GET" | "HEAD") {
+        return api.handle(request).await;
+    }
+    let (api, shown) = (api.clone(), request.clone());
+    match tasks.spawn(async move { api.handle(request).await }).await {
+        Ok(response) => response,
+        Err(error) => failure(&shown, &StatusError::internal(&error.to_string())),
+    }
 }
 
 /// A request without its body.
