@@ -2,13 +2,21 @@
 //! fields, conversions. Pure: objects in, objects and findings out; the time is a parameter.
 //!
 //! A kind is one row of [`rules`] and one file in the folder of its group; kinds without a row are served generically.
-
 //!
 //! Start at [`rules::find`]; [`core::config_map`] is a small complete kind to copy. Objects are read through
-//! [`cursor::Field`], which knows where it is and so makes findings, and changed through [`edit::Edit`]. Tests: one
-//! `cargo test -p deploy-cluster-kinds`; cases recorded from a real API server are in `fixtures/cluster/kinds`.
+//! [`cursor::Field`], which knows where it is and so makes findings, and changed through [`edit::Edit`]. What makes pods
+//! from a template shares [`workload`] and [`core::pod`]. Tests: `cargo test -p deploy-cluster-kinds`; `tests/it/oracle.rs`
+//! replays what the real API server answered (`fixtures/cluster/oracle`).
 
 pub mod apps;
+pub mod storage;
+pub mod scheduling;
+pub mod rbac;
+pub mod policy;
+pub mod node;
+mod conditions;
+pub mod coordination;
+pub mod autoscaling;
 pub mod batch;
 mod cell;
 mod check;
