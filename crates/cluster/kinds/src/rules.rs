@@ -5,10 +5,14 @@ use serde_json::Value;
 use crate::cursor::Field;
 use crate::field::Finding;
 use crate::names::{self, NameRule};
-use crate::{apps, batch, core, discovery, metadata, networking, table};
+use crate::{
+    apps, autoscaling, batch, coordination, core, discovery, metadata, networking, node, policy, rbac, scheduling, storage,
+    table,
+};
 
 /// Every kind that has rules of its own, one line each.
 static RULES: &[&Rules] = &[
+    &coordination::lease::RULES,
     &core::config_map::RULES,
     &core::endpoints::RULES,
     &core::event::RULES,
@@ -30,12 +34,25 @@ static RULES: &[&Rules] = &[
     &apps::deployment::RULES,
     &apps::replica_set::RULES,
     &apps::stateful_set::RULES,
+    &autoscaling::horizontal_pod_autoscaler::RULES,
+    &autoscaling::horizontal_pod_autoscaler::V1_RULES,
     &batch::cron_job::RULES,
     &batch::job::RULES,
     &discovery::endpoint_slice::RULES,
     &networking::ingress::RULES,
     &networking::ingress_class::RULES,
     &networking::network_policy::RULES,
+    &node::runtime_class::RULES,
+    &policy::pod_disruption_budget::RULES,
+    &rbac::binding::CLUSTER_ROLE_BINDING,
+    &rbac::binding::ROLE_BINDING,
+    &rbac::role::CLUSTER_ROLE,
+    &rbac::role::ROLE,
+    &scheduling::priority_class::RULES,
+    &storage::csi_driver::RULES,
+    &storage::csi_node::RULES,
+    &storage::storage_class::RULES,
+    &storage::volume_attachment::RULES,
 ];
 
 /// The rules of a kind; [`GENERIC`] where it has none of its own.
