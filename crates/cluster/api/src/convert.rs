@@ -1,5 +1,6 @@
 //! An object in another version of its kind.
 
+use deploy_cluster_kinds::autoscaling;
 use deploy_cluster_schema::decode;
 use deploy_cluster_schema::registry::{GroupVersionKind, Registry};
 use serde_json::{Map, Value};
@@ -31,6 +32,12 @@ pub(crate) fn convert(
         object = match &*to.group {
             "" => renamed(object, pairs.map(|(core, events)| (*events, *core))),
             _ => renamed(object, pairs.map(|(core, events)| (*core, *events))),
+        };
+    }
+    if &*from.kind == "HorizontalPodAutoscaler" {
+        object = match &*to.version {
+            "v1" => autoscaling::conversion::to_v1(&object),
+            _ => autoscaling::conversion::to_v2(&object),
         };
     }
     object["apiVersion"] = to.api_version().into();

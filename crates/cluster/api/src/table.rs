@@ -51,10 +51,9 @@ fn row(scope: &Scope, object: &Value, version: &str, include: IncludeObject, now
     let is_bookmark = !object["metadata"]["annotations"]["k8s.io/initial-events-end"].is_null();
     let mut row = Map::new();
     row.insert("cells".into(), (scope.served_rules.cells)(object, now).into());
-    if &*scope.served.kind == "Pod"
-        && let Some(conditions) = pod_conditions(object)
-    {
-        row.insert("conditions".into(), conditions);
+    let conditions = (scope.served_rules.row_conditions)(object);
+    if !conditions.is_empty() {
+        row.insert("conditions".into(), conditions.into());
     }
     let carried = match include {
         IncludeObject::Object if !is_bookmark => object.clone(),
@@ -63,14 +62,4 @@ fn row(scope: &Scope, object: &Value, version: &str, include: IncludeObject, now
     };
     row.insert("object".into(), carried);
     row.into()
-}
-
-/// Pods that are over are marked, so that `kubectl` can leave them out (`printers.go printPod`).
-fn pod_conditions(pod: &Value) -> Option<Value> {
-    let (reason, message) = match pod["status"]["phase"].as_str()? {
-        "Succeeded" => ("Succeeded", "The pod has completed successfully."),
-        "Failed" => ("Failed", "The pod failed."),
-        _ => return None,
-    };
-    Some(json!([{"type": "Completed", "status": "True", "reason": reason, "message": message}]))
 }

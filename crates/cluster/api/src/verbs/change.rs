@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use deploy_cluster_kinds::field::{Finding, FindingKind};
-use deploy_cluster_kinds::rules::Rules;
+use deploy_cluster_kinds::rules::{Rules, SubresourceRules};
 use deploy_cluster_schema::apply::keep_times_of_no_change;
 use deploy_cluster_storage::{Change as StoreChange, Entry, Expected, Write, WriteError};
 use serde_json::{Value, json};
@@ -33,6 +33,8 @@ pub(crate) struct Strategy {
     pub prepare: fn(&Rules, &mut Value, &Value),
     /// What is wrong: `(rules, new, old, namespaced)`.
     pub check: fn(&Rules, &Value, &Value, bool) -> Vec<Finding>,
+    /// The kind's own rules of a subresource, in place of both.
+    pub part: Option<&'static SubresourceRules>,
     /// Where there is no object, one is created.
     pub create: bool,
     /// Without resourceVersion the object is overwritten.
@@ -45,6 +47,7 @@ impl Strategy {
         Strategy {
             prepare: |rules, new, old| (rules.prepare_update)(new, old),
             check: Rules::check_update,
+            part: None,
             create: create || rules.create_on_update,
             unconditional: rules.unconditional_update,
         }
@@ -55,6 +58,7 @@ impl Strategy {
         Strategy {
             prepare: |rules, new, old| (rules.prepare_status)(new, old),
             check: Rules::check_status,
+            part: None,
             create: false,
             unconditional: rules.unconditional_update,
         }
@@ -261,7 +265,10 @@ fn check_revision(
 fn prepare(call: &Call<'_>, strategy: Strategy, new: &mut Value, old: &Value) -> Result<(), StatusError> {
     match_namespace(&call.scope.namespace, new)?;
     object::set(new, "generation", old["metadata"]["generation"].clone());
-    (strategy.prepare)(call.scope.rules, new, old);
+    match strategy.part {
+        Some(part) => (part.prepare)(new, old),
+        None => (strategy.prepare)(call.scope.rules, new, old),
+    }
     let metadata = &old["metadata"];
     if object::uid(new).is_empty() {
         object::set(new, "uid", metadata["uid"].clone());

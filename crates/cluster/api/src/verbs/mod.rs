@@ -61,7 +61,11 @@ impl Call<'_> {
 
     /// What is wrong with a change.
     pub fn check_change(&self, strategy: Strategy, new: &Value, old: &Value) -> Vec<Finding> {
-        (strategy.check)(self.scope.rules, new, old, self.scope.resource.namespaced)
+        let (rules, namespaced) = (self.scope.rules, self.scope.resource.namespaced);
+        strategy
+            .part
+            .and_then(|part| rules.check_subresource(part.name, new, old, namespaced))
+            .unwrap_or_else(|| (strategy.check)(rules, new, old, namespaced))
     }
 
     /// Whether he who updates may create, where there is nothing to update.
