@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::edit::Edit;
 use crate::field::go_json;
@@ -205,6 +205,15 @@ fn convert(name: &str, mut value: Value) -> Value {
             }
             value
         }
+        // apiextensions/v1/marshal.go: either of two things stands there.
+        "JSONSchemaPropsOrBool" => match value {
+            Value::Bool(allows) => json!({"allows": allows}),
+            schema => json!({"allows": true, "schema": schema}),
+        },
+        "JSONSchemaPropsOrArray" => match value {
+            Value::Array(schemas) => json!({"jsonSchemas": schemas}),
+            schema => json!({"schema": schema}),
+        },
         // Its metadata is embedded.
         "PodTemplateSpec" => {
             let meta = value
@@ -223,8 +232,6 @@ fn convert(name: &str, mut value: Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

@@ -8,6 +8,7 @@
 //! from a template shares [`workload`] and [`core::pod`]. Tests: `cargo test -p deploy-cluster-kinds`; `tests/it/oracle.rs`
 //! replays what the real API server answered (`fixtures/cluster/oracle`).
 
+pub mod apiextensions;
 pub mod apps;
 pub mod storage;
 pub mod scheduling;

@@ -6,12 +6,13 @@ use crate::cursor::Field;
 use crate::field::Finding;
 use crate::names::{self, NameRule};
 use crate::{
-    apps, autoscaling, batch, coordination, core, discovery, metadata, networking, node, policy, rbac, scheduling, storage,
+    apiextensions, apps, autoscaling, batch, coordination, core, discovery, metadata, networking, node, policy, rbac, scheduling, storage,
     table,
 };
 
 /// Every kind that has rules of its own, one line each.
 static RULES: &[&Rules] = &[
+    &apiextensions::custom_resource_definition::RULES,
     &coordination::lease::RULES,
     &core::config_map::RULES,
     &core::endpoints::RULES,

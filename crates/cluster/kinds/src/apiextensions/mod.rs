@@ -1,0 +1,6 @@
+//! The group `apiextensions.k8s.io`.
+
+pub mod custom_resource_definition;
+mod names;
+mod versions;
+mod webhook;
