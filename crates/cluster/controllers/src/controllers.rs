@@ -2,14 +2,15 @@
 
 use crate::controller::Controller;
 use crate::{
-    cluster_role, cron_job, deployment, disruption, endpoints, job, namespace, node, pod_gc, quota,
-    replica_set, scheduler, service_account, stateful_set,
+    cluster_role, cron_job, daemon_set, deployment, disruption, endpoints, job, namespace, node, pod_gc,
+    quota, replica_set, scheduler, service_account, stateful_set,
 };
 
 /// Every controller that a cluster runs.
 pub static ALL: &[Controller] = &[
     cluster_role::CONTROLLER,
     cron_job::CONTROLLER,
+    daemon_set::CONTROLLER,
     deployment::CONTROLLER,
     disruption::CONTROLLER,
     endpoints::legacy::CONTROLLER,

@@ -6,13 +6,20 @@ use serde_json::{Value, json};
 
 use crate::effect::{Effect, Outcome};
 use crate::hash;
-use crate::kind::{CONTROLLER_REVISION, Kind};
+use crate::kind::{CONTROLLER_REVISION, DAEMON_SET, Kind};
 use crate::object;
 use crate::pods;
 use crate::selector::Selector;
 use crate::view::View;
 
-const HASH_LABEL: &str = "controller.kubernetes.io/hash";
+/// The label that carries the hash: DaemonSets use that of their pods.
+pub fn hash_label(kind: &Kind) -> &'static str {
+    if *kind == DAEMON_SET {
+        "controller-revision-hash"
+    } else {
+        "controller.kubernetes.io/hash"
+    }
+}
 
 /// Longer names of owners are cut before the hash (`ControllerRevisionName`).
 const PREFIX_MAX: usize = 223;
@@ -164,7 +171,7 @@ fn new(view: &dyn View, kind: &Kind, owner: &Value, revision: i64, collisions: i
         Value::Null => json!({}),
         labels => labels.clone(),
     };
-    labels[HASH_LABEL] = json!(hash);
+    labels[hash_label(kind)] = json!(hash);
     template["$patch"] = json!("replace");
     let mut made = json!({
         "apiVersion": "apps/v1",

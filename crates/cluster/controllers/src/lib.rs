@@ -13,6 +13,7 @@ pub mod condition;
 pub mod controller;
 pub mod controllers;
 pub mod cron_job;
+pub mod daemon_set;
 pub mod deployment;
 pub mod disruption;
 pub mod effect;

@@ -39,7 +39,7 @@ fn reconcile(look: &Look<'_>) -> Outcome {
     if !object::is_deleting(&namespace) || !finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
         return outcome;
     }
-    let contents = contents(look, object::name(&namespace));
+    let mut contents = contents(look, object::name(&namespace));
     if contents.is_empty() {
         let left: Vec<Value> = finalizers
             .into_iter()
@@ -54,14 +54,21 @@ fn reconcile(look: &Look<'_>) -> Outcome {
         });
         return outcome;
     }
-    let pods_first = contents.iter().any(|content| content.kind == POD);
-    for content in &contents {
-        if content.alive > 0 && (!pods_first || content.kind == POD) {
-            outcome.push(Effect::DeleteAll {
-                kind: content.kind.clone(),
-                namespace: look.key.name.to_string(),
-            });
-        }
+    if let Some(pods) = contents.iter().position(|content| content.kind == POD) {
+        contents = vec![contents.swap_remove(pods)];
+    }
+    let mut asked = false;
+    for content in contents.iter().filter(|content| content.alive > 0) {
+        asked = true;
+        outcome.push(Effect::DeleteAll {
+            kind: content.kind.clone(),
+            namespace: look.key.name.to_string(),
+        });
+    }
+    if asked {
+        // What is left then is what the conditions tell.
+        outcome.again_within(Duration::ZERO);
+        return outcome;
     }
     let conditions = conditions(&contents, look);
     if namespace["status"]["conditions"] != conditions {
@@ -230,22 +237,35 @@ mod tests {
         json!({"kind": kind, "metadata": {"name": "a", "namespace": "shop", "finalizers": ["x/y"]}})
     }
 
+    fn deleting(kind: &str) -> Value {
+        let mut object = held(kind);
+        object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        object
+    }
+
     #[test]
     fn pods_go_before_the_rest() {
-        let effects = look_at(vec![held("Pod"), held("ConfigMap")]);
-        let [
-            Effect::DeleteAll { kind, .. },
-            Effect::UpdateStatus { object, .. },
-        ] = &effects[..]
-        else {
+        let asked = |objects| match &look_at(objects)[..] {
+            [Effect::DeleteAll { kind, .. }] => kind.kind.to_string(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(asked(vec![held("Pod"), held("ConfigMap")]), "Pod");
+        assert_eq!(asked(vec![held("ConfigMap")]), "ConfigMap");
+        let waits = look_at(vec![deleting("Pod"), held("ConfigMap")]);
+        assert!(matches!(waits[..], [Effect::UpdateStatus { .. }]), "{waits:?}");
+    }
+
+    #[test]
+    fn what_is_left_is_told() {
+        let effects = look_at(vec![deleting("Secret"), deleting("ConfigMap")]);
+        let [Effect::UpdateStatus { object, .. }] = &effects[..] else {
             panic!("{effects:?}")
         };
-        assert_eq!(kind.kind, "Pod");
         let message =
             &object::condition(object, "NamespaceContentRemaining").expect("a condition")["message"];
         assert_eq!(
             message,
-            "Some resources are remaining: configmaps. has 1 resource instances, pods. has 1 resource instances"
+            "Some resources are remaining: configmaps. has 1 resource instances, secrets. has 1 resource instances"
         );
         let message =
             &object::condition(object, "NamespaceFinalizersRemaining").expect("a condition")["message"];

@@ -86,26 +86,26 @@ fn reconcile(look: &Look<'_>) -> Outcome {
             .push(endpoint);
     }
     let none = wanted.is_empty();
+    let existing = existing(look.view, &service);
+    let (mut kept, stale): (Vec<_>, Vec<_>) = existing
+        .into_iter()
+        .partition(|slice| wanted.contains_key(&slice["ports"].to_string()));
     let mut plan = Plan {
         service: &service,
         trigger: trigger_time(&service, &backends),
+        stale,
         outcome: Outcome::nothing(),
     };
-    let existing = existing(look.view, &service);
-    let (mut kept, mut stale): (Vec<_>, Vec<_>) = existing
-        .into_iter()
-        .partition(|slice| wanted.contains_key(&slice["ports"].to_string()));
     for (ports, endpoints) in wanted.into_values() {
         let same: Vec<Arc<Value>> = kept.extract_if(.., |slice| slice["ports"] == ports).collect();
         plan.spread(&ports, endpoints, same);
     }
-    stale.append(&mut kept);
+    plan.stale.append(&mut kept);
     if none {
-        plan.placeholder(&mut stale);
+        plan.placeholder();
     }
-    plan.outcome
-        .effects
-        .extend(stale.iter().map(|slice| delete(slice)));
+    let gone = plan.stale.iter().map(|slice| delete(slice));
+    plan.outcome.effects.extend(gone);
     plan.outcome
 }
 
@@ -155,6 +155,8 @@ fn delete(slice: &Value) -> Effect {
 struct Plan<'a> {
     service: &'a Value,
     trigger: Value,
+    /// Slices that nothing is left for; they are used again before new ones are made.
+    stale: Vec<Arc<Value>>,
     outcome: Outcome,
 }
 
@@ -182,22 +184,29 @@ impl Plan<'_> {
             if endpoints.is_empty() {
                 self.outcome.push(delete(&slice));
             } else {
-                self.update(&slice, endpoints);
+                self.update(&slice, endpoints, ports);
             }
         }
         let left: Vec<Value> = left.collect();
         for chunk in left.chunks(ENDPOINTS_MAX) {
-            self.create(json!(chunk), ports.clone());
+            match self.stale.pop() {
+                Some(slice) => self.update(&slice, chunk.to_vec(), ports),
+                None => self.create(json!(chunk), ports.clone()),
+            }
         }
     }
 
-    fn update(&mut self, slice: &Value, endpoints: Vec<Value>) {
+    fn update(&mut self, slice: &Value, endpoints: Vec<Value>, ports: &Value) {
         let labels = self.labels();
-        if slice["endpoints"] == json!(endpoints) && slice["metadata"]["labels"] == labels {
+        if slice["endpoints"] == json!(endpoints)
+            && slice["metadata"]["labels"] == labels
+            && slice["ports"] == *ports
+        {
             return;
         }
         let mut changed = slice.clone();
         changed["endpoints"] = json!(endpoints);
+        changed["ports"] = ports.clone();
         changed["metadata"]["labels"] = labels;
         changed["metadata"]["annotations"] = json!({TRIGGER_TIME: self.trigger});
         self.outcome.push(Effect::Update {
@@ -229,13 +238,13 @@ impl Plan<'_> {
     }
 
     /// A Service without endpoints has one empty slice, so that readers know it was seen.
-    fn placeholder(&mut self, stale: &mut Vec<Arc<Value>>) {
+    fn placeholder(&mut self) {
         let empty = |slice: &Value| slice["endpoints"].as_array().is_none_or(Vec::is_empty);
-        let known = stale.iter().position(|slice| {
+        let known = self.stale.iter().position(|slice| {
             empty(slice) && slice["ports"].is_null() && slice["metadata"]["labels"] == self.labels()
         });
         match known {
-            Some(place) => drop(stale.remove(place)),
+            Some(place) => drop(self.stale.remove(place)),
             None => self.create(Value::Null, Value::Null),
         }
     }

@@ -96,7 +96,8 @@ fn volumes_reach(view: &dyn View, pod: &Value, node: &Value) -> bool {
     })
 }
 
-fn taints(node: &Value) -> impl Iterator<Item = &Value> {
+/// The taints of a node.
+pub fn taints(node: &Value) -> impl Iterator<Item = &Value> {
     node["spec"]["taints"].as_array().into_iter().flatten()
 }
 
@@ -109,7 +110,8 @@ fn tolerates_unschedulable(pod: &Value) -> bool {
     is_tolerated(pod, &taint)
 }
 
-fn is_tolerated(pod: &Value, taint: &Value) -> bool {
+/// Whether a pod puts up with a taint.
+pub fn is_tolerated(pod: &Value, taint: &Value) -> bool {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     pod["spec"]["tolerations"]
         .as_array()

@@ -3,8 +3,8 @@
 //! One look places all waiting pods, the most important first: what the first takes, the next one sees. The shell binds
 //! them side by side. With one node, filters matter and scores hardly do: the node with the most room left wins.
 
-mod affinity;
-mod filter;
+pub mod affinity;
+pub mod filter;
 mod room;
 
 use std::collections::BTreeMap;

@@ -74,6 +74,9 @@ impl Recorder {
         let mut event = self.event(about, &told, &name, now);
         event["count"] = json!(count);
         event["firstTimestamp"] = first.clone();
+        if let Some(action) = action(self.component, reason) {
+            event["action"] = json!(action);
+        }
         let written = match self.client.get(&EVENTS, namespace(about), &name) {
             Some(current) => {
                 event["metadata"] = current["metadata"].clone();
@@ -123,6 +126,15 @@ impl Recorder {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Told, Known>> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the scheduler was about; only its events say so.
+fn action(component: &str, reason: &str) -> Option<&'static str> {
+    match (component, reason) {
+        ("default-scheduler", "Scheduled") => Some("Binding"),
+        ("default-scheduler", "FailedScheduling") => Some("Scheduling"),
+        _ => None,
     }
 }
 
