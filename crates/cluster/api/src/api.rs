@@ -37,7 +37,7 @@ use crate::scope::Scope;
 use crate::status::StatusError;
 use crate::verbs::parsed;
 use crate::world::Stored;
-use crate::{compress, encode, identifiers, paths, verbs};
+use crate::{compress, custom, encode, identifiers, paths, verbs};
 
 /// Who issues the tokens of service accounts.
 pub const ISSUER: &str = "https://kubernetes.default.svc";
@@ -51,7 +51,9 @@ pub struct Api {
 /// What all requests share.
 pub(crate) struct Inner {
     pub store: Store,
-    pub registry: ArcSwap<Registry>,
+    pub registry: Arc<ArcSwap<Registry>>,
+    /// What is made of custom resource definitions.
+    pub definitions: Arc<custom::Definitions>,
     pub rbac: Arc<Rbac>,
     pub authenticator: Authenticator,
     pub admission: Chain,
@@ -100,6 +102,11 @@ impl Api {
             News::Gone(entry) => index.delete(resource, &entry.key.namespace, &entry.key.name),
         });
         followers.start(&store, &tasks, &rbac::RESOURCES, &follow);
+        let registry = Arc::new(ArcSwap::new(Registry::builtin()));
+        let definitions = Arc::new(custom::Definitions::new(registry.clone()));
+        let known = definitions.clone();
+        let follow: Follow = Arc::new(move |_, news| known.follow(&news));
+        followers.start(&store, &tasks, &[custom::DEFINITIONS], &follow);
         let tokens = Tokens::new(signing_key, ISSUER, world.clone());
         let options = admission::Options {
             default_account_patience,
@@ -115,7 +122,8 @@ impl Api {
         let range = Range::parse(SERVICE_RANGE).expect("the built-in range is one");
         let inner = Inner {
             allocators: Allocators::new(range, services),
-            registry: ArcSwap::new(Registry::builtin()),
+            registry,
+            definitions,
             authenticator: Authenticator::new(Arc::new(tokens)),
             admission: Chain::new(world, rbac.clone(), options),
             rbac,
@@ -130,6 +138,7 @@ impl Api {
             inner: Arc::new(inner),
         };
         bootstrap(&api, &place).await?;
+        api.inner.tasks.spawn(custom::keep(api.clone()));
         api.inner.ready.store(true, Ordering::Release);
         Ok(api)
     }

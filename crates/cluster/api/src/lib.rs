@@ -19,6 +19,7 @@ pub mod bootstrap;
 pub mod client;
 mod compress;
 mod convert;
+mod custom;
 mod decode;
 mod discovery;
 mod encode;

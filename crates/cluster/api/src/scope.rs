@@ -9,6 +9,7 @@ use deploy_cluster_storage::Key;
 use serde_json::Value;
 
 use crate::convert::convert;
+use crate::custom;
 use crate::info::RequestInfo;
 use crate::status::{About, StatusError};
 
@@ -64,8 +65,8 @@ impl Scope {
             registry: registry.clone(),
             resource: resource.clone(),
             subresource: None,
-            served_rules: rules::find(&served.group, &served.version, &served.kind),
-            rules: rules::find(&stored.group, &stored.version, &stored.kind),
+            served_rules: rules_of(&served),
+            rules: rules_of(&stored),
             served,
             stored,
             storage: format!("{}/{}", home.group, home.plural).into(),
@@ -170,5 +171,13 @@ impl Scope {
     /// Custom resources differ in small ways.
     pub fn is_custom(&self) -> bool {
         self.resource.custom.is_some()
+    }
+}
+
+/// Definitions of custom resources are judged by their schemas, which the crate of the kinds does not know.
+fn rules_of(kind: &GroupVersionKind) -> &'static Rules {
+    match (&*kind.group, &*kind.kind) {
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => &custom::RULES,
+        _ => rules::find(&kind.group, &kind.version, &kind.kind),
     }
 }

@@ -92,7 +92,6 @@ async fn store(call: &mut Call<'_>, mut new: Value) -> Result<Object, StatusErro
         let name = key.name.clone();
         match call
             .api
-            .store
             .write(Write {
                 key,
                 expected: Expected::Absent,

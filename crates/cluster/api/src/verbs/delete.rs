@@ -11,7 +11,7 @@ use super::{Call, Object, Outcome, parsed};
 use crate::admission::{AdmissionRequest, Operation};
 use crate::options::{DeleteOptions, ListOptions, Propagation};
 use crate::status::{About, StatusError};
-use crate::{encode, identifiers, limits, object};
+use crate::{custom, encode, identifiers, limits, object};
 
 const ORPHAN: &str = "orphan";
 const FOREGROUND: &str = "foregroundDeletion";
@@ -140,6 +140,8 @@ async fn remove(call: &mut Call<'_>, options: &DeleteOptions) -> Result<Deleted,
         let live = call.api.store.get(&key).ok_or_else(|| call.scope.not_found())?;
         let attempt = if &*call.scope.storage == "/namespaces" {
             remove_namespace(call, options, &live).await?
+        } else if &*call.scope.storage == custom::DEFINITIONS {
+            remove_definition(call, options, &live).await?
         } else {
             attempt(call, options, &live).await?
         };
@@ -453,5 +455,22 @@ async fn remove_namespace(
         };
         object::set(&mut new, "finalizers", wanted);
     }
+    Ok(put(call, live, new).await?.map(Deleted::Pending))
+}
+
+/// A definition is marked, and goes once its objects are gone.
+async fn remove_definition(
+    call: &mut Call<'_>,
+    options: &DeleteOptions,
+    live: &Arc<Entry>,
+) -> Result<Option<Deleted>, StatusError> {
+    let old = parsed(live);
+    if object::is_deleting(&old) {
+        return attempt(call, options, live).await;
+    }
+    check_preconditions(call, options, &old)?;
+    admit(call, options, &old).await?;
+    let mut new = (*old).clone();
+    custom::mark_deleted(&mut new, &identifiers::now());
     Ok(put(call, live, new).await?.map(Deleted::Pending))
 }
