@@ -21,6 +21,7 @@ pub static ALL: &[Controller] = &[
     pod_gc::CONTROLLER,
     quota::CONTROLLER,
     replica_set::CONTROLLER,
+    replica_set::ELDER,
     scheduler::CONTROLLER,
     service_account::ACCOUNTS,
     service_account::ROOT_CA,

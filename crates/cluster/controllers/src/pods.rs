@@ -26,7 +26,7 @@ pub fn owners(view: &dyn View, change: &Change<'_>, kind: &Kind) -> Vec<Key> {
     view.list(kind, Some(object::namespace(change.object)))
         .iter()
         .filter(|owner| {
-            Selector::of(&owner["spec"]["selector"])
+            Selector::of_owner(kind, owner)
                 .is_some_and(|selector| !selector.is_empty() && selector.matches(change.object))
         })
         .map(|owner| Key::of(owner))

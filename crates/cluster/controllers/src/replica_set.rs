@@ -1,4 +1,5 @@
-//! ReplicaSets: as many active pods as `spec.replicas` says (`pkg/controller/replicaset/replica_set.go`).
+//! ReplicaSets, and ReplicationControllers, their elders: as many active pods as `spec.replicas` says
+//! (`pkg/controller/replicaset/replica_set.go`, `pkg/controller/replication`).
 
 use std::sync::Arc;
 
@@ -7,13 +8,30 @@ use serde_json::{Value, json};
 
 use crate::controller::{self, Change, Controller, Key, Look, Watch};
 use crate::effect::{Effect, Failure, Outcome};
-use crate::kind::{POD, REPLICA_SET};
+use crate::kind::{Kind, POD, REPLICA_SET, REPLICATION_CONTROLLER};
 use crate::pods::{self, claim};
 use crate::selector::Selector;
 use crate::view::View;
 use crate::{condition, object};
 
-/// The row of this controller.
+/// The row for ReplicationControllers.
+pub const ELDER: Controller = Controller {
+    name: "replication-controller",
+    watches: &[
+        Watch {
+            kind: REPLICATION_CONTROLLER,
+            keys: controller::itself,
+        },
+        Watch {
+            kind: POD,
+            keys: of_elders_pod,
+        },
+    ],
+    reconcile: |look| balance(look, &REPLICATION_CONTROLLER),
+    workers: 2,
+};
+
+/// The row for ReplicaSets.
 pub const CONTROLLER: Controller = Controller {
     name: "replicaset-controller",
     watches: &[
@@ -26,7 +44,7 @@ pub const CONTROLLER: Controller = Controller {
             keys: of_pod,
         },
     ],
-    reconcile,
+    reconcile: |look| balance(look, &REPLICA_SET),
     workers: 5,
 };
 
@@ -37,11 +55,15 @@ fn of_pod(view: &dyn View, change: &Change<'_>) -> Vec<Key> {
     pods::owners(view, change, &REPLICA_SET)
 }
 
-fn reconcile(look: &Look<'_>) -> Outcome {
-    let Some(set) = look.view.get(&REPLICA_SET, &look.key.namespace, &look.key.name) else {
+fn of_elders_pod(view: &dyn View, change: &Change<'_>) -> Vec<Key> {
+    pods::owners(view, change, &REPLICATION_CONTROLLER)
+}
+
+fn balance(look: &Look<'_>, kind: &Kind) -> Outcome {
+    let Some(set) = look.view.get(kind, &look.key.namespace, &look.key.name) else {
         return Outcome::nothing();
     };
-    let Some(selector) = Selector::of(&set["spec"]["selector"]) else {
+    let Some(selector) = Selector::of_owner(kind, &set) else {
         return Outcome::nothing();
     };
     let mut outcome = Outcome::nothing();
@@ -50,21 +72,24 @@ fn reconcile(look: &Look<'_>) -> Outcome {
         .into_iter()
         .filter(|pod| object::is_active(pod))
         .collect();
-    let active = claim(&REPLICA_SET, &set, &selector, active, &mut outcome);
+    let mut claims = Outcome::nothing();
+    let active = claim(kind, &set, &selector, active, &mut claims);
+    // The status first: who sees a pod released sees it counted no more.
+    report(kind, &set, &active, look, &mut outcome);
+    outcome.effects.append(&mut claims.effects);
     if look.failure.is_none() && !object::is_deleting(&set) {
-        manage(look, &set, &active, &mut outcome);
+        manage(look, kind, &set, &active, &mut outcome);
     }
-    report(&set, &active, look, &mut outcome);
     outcome
 }
 
 /// Makes the pods that are missing, or removes those that are too many.
-fn manage(look: &Look<'_>, set: &Arc<Value>, active: &[Arc<Value>], outcome: &mut Outcome) {
+fn manage(look: &Look<'_>, kind: &Kind, set: &Arc<Value>, active: &[Arc<Value>], outcome: &mut Outcome) {
     let wanted = usize::try_from(object::integer(set, "/spec/replicas")).unwrap_or_default();
     let missing = wanted.saturating_sub(active.len()).min(BURST);
     outcome.effects.extend((0..missing).map(|_| Effect::Create {
         kind: POD,
-        object: pods::from_template(&REPLICA_SET, set, &set["spec"]["template"]),
+        object: pods::from_template(kind, set, &set["spec"]["template"]),
         tell: Some(pods::tell_create(set)),
     }));
     let surplus = active.len().saturating_sub(wanted).min(BURST);
@@ -93,7 +118,7 @@ fn related_pods(view: &dyn View, set: &Value) -> Vec<Arc<Value>> {
 }
 
 /// Brings the status up to date, and asks for another look where pods become available with time alone.
-fn report(set: &Value, active: &[Arc<Value>], look: &Look<'_>, outcome: &mut Outcome) {
+fn report(kind: &Kind, set: &Value, active: &[Arc<Value>], look: &Look<'_>, outcome: &mut Outcome) {
     let min_ready = object::integer(set, "/spec/minReadySeconds");
     let labels = &set["spec"]["template"]["metadata"]["labels"];
     let fully_labeled = active.iter().filter(|pod| carries(pod, labels)).count();
@@ -123,7 +148,7 @@ fn report(set: &Value, active: &[Arc<Value>], look: &Look<'_>, outcome: &mut Out
         let mut changed = set.clone();
         changed["status"] = status;
         outcome.push(Effect::UpdateStatus {
-            kind: REPLICA_SET,
+            kind: kind.clone(),
             object: changed,
         });
     }
@@ -212,12 +237,15 @@ mod tests {
             name: "web".into(),
         };
         let now = "2026-01-01T01:00:00Z".parse().expect("a time");
-        reconcile(&Look {
-            view: &memory,
-            key: &key,
-            now,
-            failure,
-        })
+        balance(
+            &Look {
+                view: &memory,
+                key: &key,
+                now,
+                failure,
+            },
+            &REPLICA_SET,
+        )
     }
 
     fn deleted(outcome: &Outcome) -> Vec<&str> {
@@ -251,6 +279,33 @@ mod tests {
         other["metadata"]["ownerReferences"][0]["uid"] = json!("somebody");
         let outcome = outcome([set(0), other], None);
         assert_eq!(deleted(&outcome), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn replication_controllers_select_by_a_plain_map() {
+        let mut elder = set(2);
+        elder["kind"] = json!("ReplicationController");
+        elder["spec"]["selector"] = json!({"app": "web"});
+        let memory = Memory::of([elder, pod("a", true)]);
+        let key = Key {
+            namespace: "shop".into(),
+            name: "web".into(),
+        };
+        let now = "2026-01-01T01:00:00Z".parse().expect("a time");
+        let look = Look {
+            view: &memory,
+            key: &key,
+            now,
+            failure: None,
+        };
+        let outcome = balance(&look, &REPLICATION_CONTROLLER);
+        let [Effect::UpdateStatus { .. }, Effect::Create { object, .. }] = &outcome.effects[..] else {
+            panic!("one pod is there: {outcome:?}")
+        };
+        assert_eq!(
+            object::controller(object).map(|owner| &owner["apiVersion"]),
+            Some(&json!("v1"))
+        );
     }
 
     #[test]

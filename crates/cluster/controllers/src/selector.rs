@@ -3,6 +3,8 @@
 use deploy_cluster_kinds::selector::LabelSelector;
 use serde_json::Value;
 
+use crate::kind::{Kind, REPLICATION_CONTROLLER};
+
 /// A LabelSelector, ready to match.
 #[derive(Clone, Debug)]
 pub struct Selector(LabelSelector);
@@ -15,6 +17,16 @@ impl Selector {
             return None;
         }
         LabelSelector::from_object(Some(selector)).ok().map(Selector)
+    }
+
+    /// What an owner of pods selects: ReplicationControllers have a plain map, all others a LabelSelector.
+    pub fn of_owner(kind: &Kind, owner: &Value) -> Option<Selector> {
+        let selector = &owner["spec"]["selector"];
+        if *kind == REPLICATION_CONTROLLER {
+            Selector::of_map(selector)
+        } else {
+            Selector::of(selector)
+        }
     }
 
     /// A plain map of labels, as Services have; `None` where it is empty or missing, which selects nothing.

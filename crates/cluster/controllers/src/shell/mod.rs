@@ -100,7 +100,7 @@ impl Controllers {
 impl Running {
     fn new(api: &Api, controller: &'static Controller) -> Running {
         let client = Client::new(api, user(controller.name), field_manager(controller.name));
-        let recorder = Recorder::new(client.clone(), controller.name);
+        let recorder = Recorder::new(client.clone(), event_source(controller.name));
         Running {
             controller,
             queue: Arc::default(),
@@ -135,6 +135,15 @@ fn field_manager(controller: &str) -> &'static str {
     match controller {
         "default-scheduler" => "kube-scheduler",
         _ => "kube-controller-manager",
+    }
+}
+
+/// Who tells the events: two of upstream's controllers call themselves differently there.
+fn event_source(controller: &'static str) -> &'static str {
+    match controller {
+        "daemon-set-controller" => "daemonset-controller",
+        "disruption-controller" => "controllermanager",
+        name => name,
     }
 }
 
