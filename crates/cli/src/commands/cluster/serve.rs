@@ -66,6 +66,7 @@ pub fn run(context: &mut Context, arguments: &ArgMatches) -> Outcome {
     let options = Options {
         data_dir: folder.clone(),
         listen,
+        controllers: !arguments.get_flag("no-controllers"),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)

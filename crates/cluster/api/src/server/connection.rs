@@ -53,7 +53,12 @@ pub(super) async fn serve(shared: Shared, stream: TcpStream) {
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let Ok(Ok(stream)) = timeout(limits::HANDSHAKE, shared.tls.accept(stream)).await else {
+    let shaken = tokio::select! {
+        shaken = timeout(limits::HANDSHAKE, shared.tls.accept(stream)) => shaken,
+        // Nobody has asked for anything yet.
+        () = shared.stop.cancelled() => return,
+    };
+    let Ok(Ok(stream)) = shaken else {
         return;
     };
     let shown = stream

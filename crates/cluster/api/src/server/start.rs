@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use deploy_cluster_storage::{OpenError, Store};
 use tokio::net::TcpListener;
@@ -28,6 +29,9 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// Where it listens; port 0 is any.
     pub listen: SocketAddr,
+    /// Whether controllers will run beside it. Only they make the service account that the first pod of a namespace
+    /// waits for.
+    pub controllers: bool,
 }
 
 /// Why a server does not start.
@@ -96,7 +100,10 @@ impl Server {
             store,
             signing_key,
             place,
-            default_account_patience: limits::DEFAULT_ACCOUNT_PATIENCE,
+            default_account_patience: match options.controllers {
+                true => limits::DEFAULT_ACCOUNT_PATIENCE,
+                false => Duration::ZERO,
+            },
         };
         let api = Api::start(setup)
             .await
