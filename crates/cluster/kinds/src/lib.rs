@@ -8,20 +8,22 @@
 //! from a template shares [`workload`] and [`core::pod`]. Tests: `cargo test -p deploy-cluster-kinds`; `tests/it/oracle.rs`
 //! replays what the real API server answered (`fixtures/cluster/oracle`).
 
+pub mod admission_registration;
 pub mod apiextensions;
 pub mod apps;
-pub mod storage;
-pub mod scheduling;
-pub mod rbac;
-pub mod policy;
-pub mod node;
-mod conditions;
-pub mod coordination;
 pub mod autoscaling;
 pub mod batch;
 mod cell;
+pub mod certificates;
 mod check;
 pub mod cidr;
+mod conditions;
+pub mod coordination;
+pub mod node;
+pub mod policy;
+pub mod rbac;
+pub mod scheduling;
+pub mod storage;
 #[rustfmt::skip]
 pub mod columns;
 pub mod core;
@@ -29,6 +31,7 @@ pub mod cursor;
 pub mod discovery;
 pub mod edit;
 pub mod field;
+pub mod flow_control;
 pub mod internal;
 pub mod ip;
 pub mod labels;
@@ -38,6 +41,8 @@ pub mod names;
 pub mod networking;
 mod pem;
 pub mod quantity;
+pub mod registration;
+pub mod resource;
 pub mod resources;
 pub mod rules;
 pub mod selector;

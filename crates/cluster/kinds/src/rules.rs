@@ -6,8 +6,9 @@ use crate::cursor::Field;
 use crate::field::Finding;
 use crate::names::{self, NameRule};
 use crate::{
-    apiextensions, apps, autoscaling, batch, coordination, core, discovery, metadata, networking, node, policy, rbac, scheduling, storage,
-    table,
+    admission_registration, apiextensions, apps, autoscaling, batch, certificates, coordination, core,
+    discovery, flow_control, metadata, networking, node, policy, rbac, registration, resource, scheduling,
+    storage, table,
 };
 
 /// Every kind that has rules of its own, one line each.
@@ -30,6 +31,10 @@ static RULES: &[&Rules] = &[
     &core::pod::RULES,
     &core::pod_template::RULES,
     &core::replication_controller::RULES,
+    &admission_registration::policy::BINDING,
+    &admission_registration::policy::POLICY,
+    &admission_registration::webhooks::MUTATING,
+    &admission_registration::webhooks::VALIDATING,
     &apps::controller_revision::RULES,
     &apps::daemon_set::RULES,
     &apps::deployment::RULES,
@@ -39,21 +44,33 @@ static RULES: &[&Rules] = &[
     &autoscaling::horizontal_pod_autoscaler::V1_RULES,
     &batch::cron_job::RULES,
     &batch::job::RULES,
+    &certificates::signing_request::RULES,
     &discovery::endpoint_slice::RULES,
+    &flow_control::flow_schema::RULES,
+    &flow_control::priority_level::RULES,
     &networking::ingress::RULES,
     &networking::ingress_class::RULES,
+    &networking::ip_address::RULES,
     &networking::network_policy::RULES,
+    &networking::service_cidr::RULES,
     &node::runtime_class::RULES,
     &policy::pod_disruption_budget::RULES,
     &rbac::binding::CLUSTER_ROLE_BINDING,
     &rbac::binding::ROLE_BINDING,
     &rbac::role::CLUSTER_ROLE,
     &rbac::role::ROLE,
+    &registration::api_service::RULES,
+    &resource::claim::CLAIM,
+    &resource::claim::TEMPLATE,
+    &resource::device_class::RULES,
+    &resource::slice::RULES,
     &scheduling::priority_class::RULES,
     &storage::csi_driver::RULES,
     &storage::csi_node::RULES,
+    &storage::csi_storage_capacity::RULES,
     &storage::storage_class::RULES,
     &storage::volume_attachment::RULES,
+    &storage::volume_attributes_class::RULES,
 ];
 
 /// The rules of a kind; [`GENERIC`] where it has none of its own.

@@ -35,7 +35,12 @@ pub const POLICY: Rules = Rules {
             "<unset>".to_owned()
         };
         let count = spec.get("validations").len();
-        vec![table::name(object), count.into(), shown.into(), table::age(object, now)]
+        vec![
+            table::name(object),
+            count.into(),
+            shown.into(),
+            table::age(object, now),
+        ]
     },
     ..BINDING
 };

@@ -13,7 +13,11 @@ pub const RULES: Rules = Rules {
     version: "v1",
     kind: "FlowSchema",
     name: names::dns_subdomain_name,
-    default: |object| object.ensure("spec").default_zero("matchingPrecedence", DEFAULT_PRECEDENCE),
+    default: |object| {
+        object
+            .ensure("spec")
+            .default_zero("matchingPrecedence", DEFAULT_PRECEDENCE)
+    },
     prepare_create: |object| {
         object.set("status", json!({}));
         metadata::first_generation(object);
@@ -38,7 +42,10 @@ pub const RULES: Rules = Rules {
             cell::text_or(&spec.get("distinguisherMethod").get("type"), "<none>"),
             table::age(object, now),
             dangling
-                .map_or_else(|| "?".to_owned(), |condition| condition.get("status").str().to_owned())
+                .map_or_else(
+                    || "?".to_owned(),
+                    |condition| condition.get("status").str().to_owned(),
+                )
                 .into(),
         ]
     },

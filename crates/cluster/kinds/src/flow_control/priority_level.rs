@@ -52,7 +52,9 @@ fn default(object: &mut Value) {
         exempt.default_to("nominalConcurrencyShares", 0);
         exempt.default_to("lendablePercent", 0);
     }
-    let Some(limited) = spec.child("limited") else { return };
+    let Some(limited) = spec.child("limited") else {
+        return;
+    };
     limited.default_to("nominalConcurrencyShares", 30);
     limited.default_to("lendablePercent", 0);
     if let Some(queuing) = limited.descend(&["limitResponse", "queuing"]) {

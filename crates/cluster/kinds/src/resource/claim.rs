@@ -44,7 +44,9 @@ pub const TEMPLATE: Rules = Rules {
 };
 
 fn default_spec(spec: &mut Value) {
-    let Some(devices) = spec.child("devices") else { return };
+    let Some(devices) = spec.child("devices") else {
+        return;
+    };
     for request in devices.each("requests") {
         if let Some(exactly) = request.child("exactly") {
             default_request(exactly);
@@ -55,14 +57,20 @@ fn default_spec(spec: &mut Value) {
 
 fn default_request(request: &mut Value) {
     request.default_zero("allocationMode", "ExactCount");
-    if request.get("allocationMode").is_some_and(|mode| mode == "ExactCount") {
+    if request
+        .get("allocationMode")
+        .is_some_and(|mode| mode == "ExactCount")
+    {
         request.default_zero("count", 1);
     }
 }
 
 fn state(object: &Value) -> String {
     let root = Field::root(object);
-    let (status, deleted) = (root.get("status"), root.get("metadata").get("deletionTimestamp").exists());
+    let (status, deleted) = (
+        root.get("status"),
+        root.get("metadata").get("deletionTimestamp").exists(),
+    );
     let mut states = Vec::new();
     if deleted {
         states.push("deleted");

@@ -16,7 +16,10 @@ pub const RULES: Rules = Rules {
         object.ensure("spec").unset("extendedResourceName");
     },
     prepare_update: |new, old| {
-        let (spec, old_spec) = (new.ensure("spec"), old.get("spec").unwrap_or(&serde_json::Value::Null));
+        let (spec, old_spec) = (
+            new.ensure("spec"),
+            old.get("spec").unwrap_or(&serde_json::Value::Null),
+        );
         if old_spec.get("extendedResourceName").is_none() {
             spec.unset("extendedResourceName");
         }

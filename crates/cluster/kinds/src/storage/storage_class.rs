@@ -45,7 +45,11 @@ fn validate(class: &Field<'_>, out: &mut Findings) {
     } else {
         let lower = provisioner.str().to_lowercase();
         let texts = names::qualified_name(&lower);
-        out.extend(texts.into_iter().map(|text| provisioner.invalid_value(lower.as_str(), text)));
+        out.extend(
+            texts
+                .into_iter()
+                .map(|text| provisioner.invalid_value(lower.as_str(), text)),
+        );
     }
     parameters(&class.get("parameters"), out);
     let policy = class.get("reclaimPolicy");
@@ -61,7 +65,7 @@ fn validate(class: &Field<'_>, out: &mut Findings) {
     topologies(&class.get("allowedTopologies"), out);
 }
 
-fn parameters(parameters: &Field<'_>, out: &mut Findings) {
+pub(super) fn parameters(parameters: &Field<'_>, out: &mut Findings) {
     if parameters.len() > PARAMETERS_MAX {
         out.push(parameters.too_long(PARAMETERS_MAX));
         return;
@@ -110,7 +114,10 @@ fn validate_update(new: &Value, old: &Value) -> Findings {
     validate(&new, &mut out);
     for name in ["parameters", "provisioner", "reclaimPolicy"] {
         if !new.get(name).same(&old.get(name)) {
-            out.push(new.get(name).forbidden(format!("updates to {name} are forbidden.")));
+            out.push(
+                new.get(name)
+                    .forbidden(format!("updates to {name} are forbidden.")),
+            );
         }
     }
     let mode = "volumeBindingMode";
@@ -121,11 +128,18 @@ fn validate_update(new: &Value, old: &Value) -> Findings {
 fn cells(object: &Value, now: i64) -> Vec<Value> {
     let root = Field::root(object);
     let meta = root.get("metadata");
-    let is_default = DEFAULT_CLASS.iter().any(|key| meta.get("annotations").key(key).str() == "true");
+    let is_default = DEFAULT_CLASS
+        .iter()
+        .any(|key| meta.get("annotations").key(key).str() == "true");
     let name = meta.get("name").str();
     let text = |name: &'static str, none: &'static str| root.get(name).opt_str().unwrap_or(none).into();
     vec![
-        if is_default { format!("{name} (default)") } else { name.to_owned() }.into(),
+        if is_default {
+            format!("{name} (default)")
+        } else {
+            name.to_owned()
+        }
+        .into(),
         text("provisioner", ""),
         text("reclaimPolicy", "Delete"),
         text("volumeBindingMode", "Immediate"),
