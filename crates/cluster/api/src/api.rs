@@ -30,6 +30,7 @@ use crate::identity::authenticator::Authenticator;
 use crate::identity::impersonation::{Refused, impersonate};
 use crate::identity::jwt::SigningKey;
 use crate::info::RequestInfo;
+use crate::metrics::Metrics;
 use crate::negotiate::Output;
 use crate::options::{Query, check_timeout};
 use crate::request::{Body, Request, Response};
@@ -60,6 +61,7 @@ pub(crate) struct Inner {
     pub allocators: Allocators,
     pub documents: Documents,
     pub followers: Followers,
+    pub metrics: Metrics,
     /// Ends watches.
     pub shutdown: CancellationToken,
     /// What every cluster has is there.
@@ -129,6 +131,7 @@ impl Api {
             rbac,
             documents: Documents::default(),
             followers,
+            metrics: Metrics::default(),
             shutdown: CancellationToken::new(),
             ready: AtomicBool::new(false),
             tasks,
@@ -183,7 +186,20 @@ impl Api {
     /// Answers a request whose sender is known. A handler that panics answers 500.
     pub async fn handle(&self, request: Request) -> Response {
         let mut warnings = Vec::new();
-        let mut response = match unwound(self.inner.route(&request, &mut warnings)).await {
+        let query = Query::parse(&request.query);
+        let info = RequestInfo::parse(&request.method, &request.path, &query);
+        let registry = self.registry();
+        let running = info
+            .as_ref()
+            .ok()
+            .map(|info| self.inner.metrics.begin(&registry, &request, info));
+        let answered = async {
+            let info = info
+                .as_ref()
+                .map_err(|why| StatusError::internal(&format!("failed to create RequestInfo: {why}")))?;
+            self.inner.route(&request, info, &query, &mut warnings).await
+        };
+        let mut response = match unwound(answered).await {
             Some(Ok(response)) => response,
             Some(Err(error)) => failure(&request, &error),
             None => {
@@ -191,6 +207,9 @@ impl Api {
                 failure(&request, &StatusError::internal(text))
             }
         };
+        if let Some(running) = running {
+            running.end(response.status);
+        }
         response.headers.push(("audit-id", identifiers::uuid()));
         response
             .headers
@@ -201,26 +220,29 @@ impl Api {
 }
 
 impl Inner {
-    async fn route(&self, request: &Request, warnings: &mut Vec<String>) -> Result<Response, StatusError> {
-        let query = Query::parse(&request.query);
-        let info = RequestInfo::parse(&request.method, &request.path, &query)
-            .map_err(|why| StatusError::internal(&format!("failed to create RequestInfo: {why}")))?;
-        check_timeout(&query)?;
+    async fn route(
+        &self,
+        request: &Request,
+        info: &RequestInfo,
+        query: &Query,
+        warnings: &mut Vec<String>,
+    ) -> Result<Response, StatusError> {
+        check_timeout(query)?;
         let acting = match self.impersonated(request) {
             Ok(user) => user,
             Err(Refused::Forbidden(error)) => return Err(*error),
             Err(Refused::Senseless(why)) => return Ok(text(500, format!("{why}\n"))),
         };
         let user = acting.as_ref().unwrap_or(&request.user);
-        let attributes = attributes(user, &info);
+        let attributes = attributes(user, info);
         if let Decision::NoOpinion(reason) = self.rbac.authorize(&attributes) {
             return Err(forbidden(&attributes, &reason));
         }
         if !info.resource_request {
-            return paths::answer(self, request, &info, &query);
+            return paths::answer(self, request, info, query);
         }
         let registry = self.registry.load_full();
-        let Some(scope) = Scope::resolve(&registry, &info) else {
+        let Some(scope) = Scope::resolve(&registry, info) else {
             let known = registry.groups().iter().any(|group| *group.name == *info.group);
             return if known {
                 Err(StatusError::no_such_resource())
@@ -228,7 +250,7 @@ impl Inner {
                 Ok(page_not_found())
             };
         };
-        verbs::dispatch(self, request, &info, &query, scope, user, warnings).await
+        verbs::dispatch(self, request, info, query, scope, user, warnings).await
     }
 
     fn impersonated(&self, request: &Request) -> Result<Option<UserInfo>, Refused> {

@@ -29,6 +29,7 @@ pub mod identifiers;
 pub mod identity;
 pub mod info;
 pub mod limits;
+mod metrics;
 pub mod negotiate;
 pub mod object;
 pub mod options;

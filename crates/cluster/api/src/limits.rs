@@ -72,3 +72,7 @@ pub const KNOWN_TOKENS: usize = 1024;
 /// How often the charge of a quota is tried when others change it at the same time. Upstream, which charges many waiting
 /// requests at once, tries three times; we charge one by one.
 pub const QUOTA_CHARGES: usize = 64;
+
+/// How many kinds of requests are counted apart: some 70 resources with a dozen verbs and scopes each, and as many again
+/// for custom resources that come and go.
+pub const METRIC_SERIES: usize = 2048;

@@ -11,7 +11,7 @@ use crate::info::RequestInfo;
 use crate::options::Query;
 use crate::request::{Body, Request, Response};
 use crate::status::StatusError;
-use crate::{discovery, encode};
+use crate::{discovery, encode, metrics};
 
 /// The Kubernetes whose API this is.
 pub const KUBERNETES: &str = "v1.34.2";
@@ -44,6 +44,7 @@ pub(crate) fn answer(
         "" => Ok(json_text(&root(&registry))),
         "/version" if !matches!(info.verb.as_str(), "get" | "head") => Err(StatusError::no_such_method()),
         "/healthz" | "/livez" | "/readyz" => Ok(health(api, path, query)),
+        "/metrics" => Ok(metrics::answer(&api.metrics)),
         "/version" => Ok(json_text(&version())),
         _ => match path
             .strip_prefix("/healthz/")
@@ -79,7 +80,7 @@ fn json_text(value: &Value) -> Response {
 /// All paths, for people.
 fn root(registry: &Registry) -> Value {
     let mut paths: Vec<String> = [
-        "/api", "/api/v1", "/apis", "/healthz", "/livez", "/readyz", "/version",
+        "/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/readyz", "/version",
     ]
     .map(str::to_owned)
     .to_vec();

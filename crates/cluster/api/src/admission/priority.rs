@@ -10,6 +10,9 @@ const CLASSES: &str = "scheduling.k8s.io/priorityclasses";
 
 /// Gives a pod the priority of its class, and its class the default one.
 pub(super) fn admit(objects: &dyn Objects, request: &mut AdmissionRequest<'_>) -> Result<(), StatusError> {
+    if request.operation == Operation::Delete && request.is("priorityclasses.scheduling.k8s.io") {
+        return check_system_class(request);
+    }
     if !request.is("pods") {
         return Ok(());
     }
@@ -61,6 +64,14 @@ pub(super) fn admit(objects: &dyn Objects, request: &mut AdmissionRequest<'_>) -
     spec["priority"] = priority.into();
     if let Some(policy) = policy {
         spec["preemptionPolicy"] = policy.into();
+    }
+    Ok(())
+}
+
+/// Upstream has this in the registry (`pkg/registry/scheduling/priorityclass/storage`).
+fn check_system_class(request: &AdmissionRequest<'_>) -> Result<(), StatusError> {
+    if matches!(request.name, "system-node-critical" | "system-cluster-critical") {
+        return Err(request.forbidden("this is a system priority class and cannot be deleted"));
     }
     Ok(())
 }

@@ -80,7 +80,9 @@ async fn store(call: &mut Call<'_>, mut new: Value) -> Result<Object, StatusErro
             "resourceVersion should not be set on objects to be created",
         ));
     }
-    object::set(&mut new, "resourceVersion", Value::Null);
+    if !call.options.dry_run {
+        object::set(&mut new, "resourceVersion", Value::Null);
+    }
     let key = call.scope.key(&call.scope.namespace, object::name(&new));
     let object = if call.options.dry_run {
         match call.api.store.get(&key) {

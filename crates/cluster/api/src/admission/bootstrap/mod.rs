@@ -63,6 +63,7 @@ pub fn objects(site: &Site<'_>) -> Vec<Wanted> {
         restored: &["data"],
     });
     objects.push(keep(token_tracking(site.now)));
+    objects.extend(api_services(site.now).into_iter().map(keep));
     objects.push(keep(service_range(site)));
     objects.push(keep(service(site)));
     let [endpoints, slice] = endpoints(site);
@@ -75,6 +76,60 @@ pub fn objects(site: &Site<'_>) -> Vec<Wanted> {
         restored: &["endpoints", "ports"],
     });
     objects
+}
+
+/// Group, priority of the group, version, priority of the version
+/// (`pkg/controlplane/apiserver/aggregator.go DefaultGenericAPIServicePriorities`, `pkg/controlplane/instance.go`).
+const API_SERVICES: [(&str, u32, &str, u32); 21] = [
+    ("", 18000, "v1", 1),
+    ("admissionregistration.k8s.io", 16700, "v1", 15),
+    ("apiextensions.k8s.io", 16700, "v1", 15),
+    ("apps", 17800, "v1", 15),
+    ("authentication.k8s.io", 17700, "v1", 15),
+    ("authorization.k8s.io", 17600, "v1", 15),
+    ("autoscaling", 17500, "v1", 15),
+    ("autoscaling", 17500, "v2", 30),
+    ("batch", 17400, "v1", 15),
+    ("certificates.k8s.io", 17300, "v1", 15),
+    ("coordination.k8s.io", 16500, "v1", 15),
+    ("discovery.k8s.io", 16200, "v1", 15),
+    ("events.k8s.io", 17750, "v1", 15),
+    ("flowcontrol.apiserver.k8s.io", 16100, "v1", 21),
+    ("networking.k8s.io", 17200, "v1", 15),
+    ("node.k8s.io", 16300, "v1", 15),
+    ("policy", 17100, "v1", 15),
+    ("rbac.authorization.k8s.io", 17000, "v1", 15),
+    ("resource.k8s.io", 16200, "v1", 21),
+    ("scheduling.k8s.io", 16600, "v1", 15),
+    ("storage.k8s.io", 16800, "v1", 15),
+];
+
+/// The built-in versions, as the aggregator of upstream registers them: served here.
+fn api_services(now: i64) -> Vec<Value> {
+    let service = |(group, group_priority, version, priority): (&str, u32, &str, u32)| {
+        let mut spec =
+            json!({"groupPriorityMinimum": group_priority, "version": version, "versionPriority": priority});
+        if !group.is_empty() {
+            spec["group"] = group.into();
+        }
+        json!({
+            "apiVersion": "apiregistration.k8s.io/v1",
+            "kind": "APIService",
+            "metadata": {
+                "name": format!("{version}.{group}"),
+                "labels": {"kube-aggregator.kubernetes.io/automanaged": "onstart"},
+            },
+            "spec": spec,
+            "status": {"conditions": [{
+                "type": "Available",
+                "status": "True",
+                "reason": "Local",
+                "message": "Local APIServices are always available",
+                "lastTransitionTime": identifiers::time_text(now),
+            }]},
+        })
+    };
+    API_SERVICES.map(service).into()
 }
 
 fn priority_classes() -> [Value; 2] {
