@@ -201,14 +201,14 @@ impl Printer {
 
 fn plain(scope: &Scope, object: Object) -> Bytes {
     match object {
-        Object::Stored(entry) if scope.is_stored_form() => entry.body.clone(),
+        Object::Stored(entry) if scope.shows(&entry) => entry.body.clone(),
         object => encode::plain(&scope.to_served(object.into_value())),
     }
 }
 
 fn served(scope: &Scope, entry: &Entry) -> Arc<Value> {
     let object = parsed(entry);
-    if scope.is_stored_form() {
+    if scope.shows(entry) {
         object
     } else {
         Arc::new(scope.to_served((*object).clone()))
@@ -219,10 +219,14 @@ fn served(scope: &Scope, entry: &Entry) -> Arc<Value> {
 fn plain_list(scope: &Scope, entries: &[Arc<Entry>], meta: &ListMeta) -> Bytes {
     let size = entries.iter().map(|entry| entry.body.len()).sum();
     let api_version = scope.served.api_version();
-    let mut list = ListText::new(&scope.resource.list_kind, &api_version, meta, size);
+    let mut meta = meta.to_value();
+    if scope.is_custom() && meta["continue"].is_null() {
+        meta["continue"] = "".into();
+    }
+    let mut list = ListText::new(&scope.resource.list_kind, &api_version, &meta, size);
     for entry in entries {
         let converted;
-        let body: &[u8] = if scope.is_stored_form() {
+        let body: &[u8] = if scope.shows(entry) {
             &entry.body
         } else {
             converted = encode::plain(&scope.to_served((*parsed(entry)).clone()));

@@ -243,13 +243,19 @@ impl Inner {
         }
         let registry = self.registry.load_full();
         let Some(scope) = Scope::resolve(&registry, info) else {
-            let known = registry.groups().iter().any(|group| *group.name == *info.group);
+            let mut own = registry.resources().filter(|resource| resource.custom.is_none());
+            let known = own.any(|resource| *resource.group == *info.group);
             return if known {
                 Err(StatusError::no_such_resource())
             } else {
                 Ok(page_not_found())
             };
         };
+        // Requests that do not fit the scope of a definition are nobody's (`customresource_handler.go ServeHTTP`).
+        let across = info.namespace.is_empty() && !matches!(info.verb.as_str(), "list" | "watch");
+        if scope.is_custom() && (scope.resource.namespaced && across || !scope.resource.namespaced && !info.namespace.is_empty()) {
+            return Ok(page_not_found());
+        }
         verbs::dispatch(self, request, info, query, scope, user, warnings).await
     }
 

@@ -40,6 +40,9 @@ pub(crate) fn convert(
             _ => autoscaling::conversion::to_v2(&object),
         };
     }
+    if let Some(custom) = registry.kind(to).and_then(|resource| resource.custom.as_ref()) {
+        return crate::custom::to_version(registry, custom, object);
+    }
     object["apiVersion"] = to.api_version().into();
     object["kind"] = (*to.kind).into();
     if let Some((schema, id)) = registry.types(to) {

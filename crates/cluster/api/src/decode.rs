@@ -5,6 +5,7 @@ use deploy_cluster_schema::registry::{GroupVersionKind, Registry};
 use deploy_yaml::Dialect;
 use serde_json::Value;
 
+use crate::custom;
 use crate::negotiate::BodyFormat;
 use crate::options::FieldValidation;
 use crate::protobuf;
@@ -55,6 +56,9 @@ pub(crate) fn object(
     let node = parsed.map_err(unrecognized)?;
     let (api_version, kind) = decode::type_meta(&node).map_err(unrecognized)?;
     let found = found_kind(expected.kind, &api_version, &kind).map_err(unrecognized)?;
+    if let Some(custom) = expected.scope.resource.custom.as_ref().filter(|_| *expected.kind == expected.scope.served) {
+        return custom::read(expected.scope, custom, &found, node, strict, expected.validation, warnings);
+    }
     let mut object = typed(expected, &found, node, strict, warnings)?;
     object["kind"] = (*expected.kind.kind).into();
     object["apiVersion"] = expected.kind.api_version().into();

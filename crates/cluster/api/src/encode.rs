@@ -190,7 +190,7 @@ pub struct ListText {
 
 impl ListText {
     /// Starts a list of about `size` bytes.
-    pub fn new(kind: &str, api_version: &str, meta: &ListMeta, size: usize) -> ListText {
+    pub fn new(kind: &str, api_version: &str, meta: &Value, size: usize) -> ListText {
         let mut text = BytesMut::with_capacity(size + 256);
         text.put_u8(b'{');
         for (name, inner) in [("kind", kind), ("apiVersion", api_version)] {
@@ -199,7 +199,7 @@ impl ListText {
             text.put_u8(b',');
         }
         key(&mut text, "metadata");
-        value(&mut text, &meta.to_value());
+        value(&mut text, meta);
         text.put_slice(b",\"items\":[");
         ListText { text, empty: true }
     }
@@ -307,7 +307,7 @@ mod tests {
         );
         let skip = without_type(&text, "ConfigMap", "v1").expect("it starts with its type");
         assert!(text[skip..].starts_with(b"\"metadata\":{"));
-        let mut list = ListText::new("ConfigMapList", "v1", &ListMeta::default(), 0);
+        let mut list = ListText::new("ConfigMapList", "v1", &json!({}), 0);
         list.push(&text, skip);
         list.push(&text, skip);
         let list: Value = serde_json::from_slice(&list.finish()).expect("it is JSON");

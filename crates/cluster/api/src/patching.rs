@@ -12,6 +12,7 @@ use deploy_cluster_schema::registry::{GroupVersionKind, Registry};
 use deploy_cluster_schema::types::{Scalar, Schema, TypeId};
 use serde_json::{Value, json};
 
+use crate::custom;
 use crate::decode::resets_managers;
 use crate::negotiate::PatchKind;
 use crate::options::FieldValidation;
@@ -43,6 +44,17 @@ impl Patch {
         let Some((schema, id)) = registry.types(kind) else {
             return Ok(patched);
         };
+        if let Some(custom) = registry.kind(kind).and_then(|resource| resource.custom.as_ref()) {
+            let reset = resets_managers(&Node::from(patched.clone()));
+            let mut object = patched;
+            strict.extend(custom::coerce(custom, &mut object).map_err(|why| unfit(&shown, &why))?);
+            if reset {
+                object["metadata"]["managedFields"] = Value::Array(Vec::new());
+            }
+            self.tell(strict, &shown, warnings)?;
+            custom::fill(custom, &mut object);
+            return Ok(object);
+        }
         if self.kind == PatchKind::Strategic
             && let Some(why) = unrestorable(schema, id, &patched)
         {
@@ -55,18 +67,24 @@ impl Patch {
             decoded.value["metadata"]["managedFields"] = Value::Array(Vec::new());
         }
         strict.extend(decoded.strict);
-        match self.validation {
-            _ if strict.is_empty() => {}
-            FieldValidation::Ignore => {}
-            FieldValidation::Warn => warnings.extend(strict),
-            FieldValidation::Strict => {
-                return Err(unfit(
-                    &shown,
-                    &format!("strict decoding error: {}", strict.join(", ")),
-                ));
-            }
-        }
+        self.tell(strict, &shown, warnings)?;
         Ok(decoded.value)
+    }
+
+    /// Tells what a strict reader says, in the way that the client asked for.
+    fn tell(&self, strict: Vec<String>, shown: &str, warnings: &mut Vec<String>) -> Result<(), StatusError> {
+        match self.validation {
+            _ if strict.is_empty() => Ok(()),
+            FieldValidation::Ignore => Ok(()),
+            FieldValidation::Warn => {
+                warnings.extend(strict);
+                Ok(())
+            }
+            FieldValidation::Strict => Err(unfit(
+                shown,
+                &format!("strict decoding error: {}", strict.join(", ")),
+            )),
+        }
     }
 
     fn is_strict(&self) -> bool {

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use deploy_cluster_kinds::rules::{self, Rules};
 use deploy_cluster_schema::decode;
 use deploy_cluster_schema::registry::{GroupVersionKind, Registry, Resource, Subresource};
-use deploy_cluster_storage::Key;
+use deploy_cluster_storage::{Encoded, Entry, Key};
 use serde_json::Value;
 
 use crate::convert::convert;
-use crate::custom;
+use crate::{custom, encode};
 use crate::info::RequestInfo;
 use crate::status::{About, StatusError};
+use crate::verbs::parsed;
 
 /// A resource in the version that the request names, and the form in which its objects are stored.
 #[derive(Clone)]
@@ -59,14 +60,18 @@ impl Scope {
     /// A resource without an object.
     pub fn new(registry: &Arc<Registry>, resource: &Arc<Resource>) -> Scope {
         let served = resource.gvk();
-        let stored = resource.stored_as.clone();
+        // Custom objects are handled in the version of the request, and converted when they are stored.
+        let stored = match &resource.custom {
+            Some(_) => served.clone(),
+            None => resource.stored_as.clone(),
+        };
         let home = registry.stored(resource);
         Scope {
             registry: registry.clone(),
             resource: resource.clone(),
             subresource: None,
-            served_rules: rules_of(&served),
-            rules: rules_of(&stored),
+            served_rules: rules_of(resource, &served),
+            rules: rules_of(resource, &stored),
             served,
             stored,
             storage: format!("{}/{}", home.group, home.plural).into(),
@@ -150,10 +155,48 @@ impl Scope {
 
     /// A stored object in the version of the request.
     pub fn to_served(&self, object: Value) -> Value {
-        if self.is_stored_form() {
+        if let Some(custom) = &self.resource.custom {
+            custom::to_version(&self.registry, custom, object)
+        } else if self.is_stored_form() {
             object
         } else {
             convert(&self.registry, object, &self.stored, &self.served)
+        }
+    }
+
+    /// Whether clients see the text of an entry, byte for byte.
+    pub fn shows(&self, entry: &Entry) -> bool {
+        match &self.resource.custom {
+            Some(custom) => custom::is_current(custom, entry),
+            None => self.is_stored_form(),
+        }
+    }
+
+    /// The object of an entry, in the form in which it is handled.
+    pub fn object(&self, entry: &Entry) -> Arc<Value> {
+        let object = parsed(entry);
+        match &self.resource.custom {
+            Some(custom) if !custom::is_current(custom, entry) => {
+                Arc::new(custom::to_version(&self.registry, custom, (*object).clone()))
+            }
+            _ => object,
+        }
+    }
+
+    /// The text of an object for the store.
+    pub fn encode(&self, object: &Value) -> Encoded {
+        let storage = self.registry.kind(&self.resource.stored_as);
+        match (&self.resource.custom, storage.and_then(|storage| storage.custom.as_ref())) {
+            (Some(own), Some(storage)) if own.version != storage.version => {
+                encode::object(&custom::to_version(&self.registry, storage, object.clone()))
+            }
+            (Some(own), None) => {
+                // The stored version is not served; its schema is not at hand.
+                let mut object = object.clone();
+                object["apiVersion"] = format!("{}/{}", own.group, own.storage_version).into();
+                encode::object(&object)
+            }
+            _ => encode::object(object),
         }
     }
 
@@ -175,7 +218,10 @@ impl Scope {
 }
 
 /// Definitions of custom resources are judged by their schemas, which the crate of the kinds does not know.
-fn rules_of(kind: &GroupVersionKind) -> &'static Rules {
+fn rules_of(resource: &Resource, kind: &GroupVersionKind) -> &'static Rules {
+    if resource.custom.is_some() {
+        return &custom::OBJECT_RULES;
+    }
     match (&*kind.group, &*kind.kind) {
         ("apiextensions.k8s.io", "CustomResourceDefinition") => &custom::RULES,
         _ => rules::find(&kind.group, &kind.version, &kind.kind),

@@ -6,6 +6,7 @@ use deploy_cluster_kinds::rules::Column;
 use serde_json::{Map, Value, json};
 
 use crate::answer::{IncludeObject, now, partial};
+use crate::custom::Columns;
 use crate::encode::ListMeta;
 use crate::scope::Scope;
 
@@ -19,12 +20,22 @@ pub(crate) fn table(
     with_columns: bool,
 ) -> Value {
     let now = now();
+    let custom = scope.resource.custom.as_ref().map(|custom| Columns::of(custom));
     let rows: Vec<Value> = objects
         .iter()
-        .map(|object| row(scope, object, version, include, now))
+        .map(|object| {
+            let cells = match &custom {
+                Some(columns) => columns.cells(object, now),
+                None => (scope.served_rules.cells)(object, now),
+            };
+            row(scope, object, version, include, cells)
+        })
         .collect();
     let columns: Vec<Value> = if with_columns {
-        scope.served_rules.columns.iter().map(column).collect()
+        match &custom {
+            Some(columns) => columns.definitions(),
+            None => scope.served_rules.columns.iter().map(column).collect(),
+        }
     } else {
         Vec::new()
     };
@@ -47,10 +58,10 @@ fn column(column: &Column) -> Value {
     })
 }
 
-fn row(scope: &Scope, object: &Value, version: &str, include: IncludeObject, now: i64) -> Value {
+fn row(scope: &Scope, object: &Value, version: &str, include: IncludeObject, cells: Vec<Value>) -> Value {
     let is_bookmark = !object["metadata"]["annotations"]["k8s.io/initial-events-end"].is_null();
     let mut row = Map::new();
-    row.insert("cells".into(), (scope.served_rules.cells)(object, now).into());
+    row.insert("cells".into(), cells.into());
     let conditions = (scope.served_rules.row_conditions)(object);
     if !conditions.is_empty() {
         row.insert("conditions".into(), conditions.into());

@@ -4,15 +4,21 @@
 //! [`definitions`] keeps the registry in step with the stored definitions, [`upkeep`] writes what upstream's controllers
 //! write into their status ([`status`]) and clears away the objects of a definition that is deleted.
 
-mod check;
+mod columns;
 mod definition;
 mod definitions;
+mod objects;
 mod paths;
+mod rules;
 mod status;
 mod upkeep;
 
+pub(crate) use columns::{Columns, deprecation, is_selectable, selected};
 pub(crate) use definition::RULES;
 pub(crate) use definitions::Definitions;
+pub(crate) use objects::{coerce, fill, is_current, read, to_version};
+pub(crate) use rules::{OBJECT_RULES, at, check_create, check_update, prepare_create, prepare_update};
+pub(crate) use status::is_true;
 pub(crate) use upkeep::{CLEANUP, keep};
 
 /// Where definitions are stored.

@@ -218,18 +218,6 @@ fn holds(path: &[Step], wanted: Option<&(String, Value)>, item: &Value) -> bool 
     }
 }
 
-/// The schema of the field that a path of names leads to.
-pub(crate) fn schema_at<'s>(schema: &'s Value, path: &str) -> Option<&'s Value> {
-    let JsonPath(steps) = JsonPath::parse(path)?;
-    steps.iter().try_fold(schema, |schema, step| match step {
-        Step::Field(name) => schema["properties"].get(name).or_else(|| {
-            let additional = &schema["additionalProperties"];
-            additional.is_object().then_some(additional)
-        }),
-        _ => None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;

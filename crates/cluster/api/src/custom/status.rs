@@ -185,17 +185,17 @@ fn set_or_remove(names: &mut Map<String, Value>, field: &str, value: &Value) {
 }
 
 /// The annotation with which somebody of the community says yes to a definition in one of its groups.
-pub(crate) const APPROVED: &str = "api-approved.kubernetes.io";
+const APPROVED: &str = "api-approved.kubernetes.io";
 
 /// Groups that belong to the community.
-pub(crate) fn is_protected(group: &str) -> bool {
+fn is_protected(group: &str) -> bool {
     ["k8s.io", "kubernetes.io"]
         .iter()
         .any(|own| group == *own || group.ends_with(&format!(".{own}")))
 }
 
 /// What an annotation says: status and reason of its condition, and its message (`apihelpers.GetAPIApprovalState`).
-pub(crate) fn approval_state(annotation: &str) -> (&'static str, &'static str, String) {
+fn approval_state(annotation: &str) -> (&'static str, &'static str, String) {
     let see = "see https://github.com/kubernetes/enhancements/pull/1111";
     let is_url = annotation
         .split_once("://")

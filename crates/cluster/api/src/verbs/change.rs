@@ -13,7 +13,7 @@ use super::create::{admit, insert, match_namespace, storage_failed, validate};
 use super::ownership::deduplicate_owners;
 use super::{Call, Object, parsed};
 use crate::status::{About, StatusError};
-use crate::{encode, limits, object};
+use crate::{custom, encode, limits, object};
 
 /// What is done to an object. It is asked again when another writer was faster.
 pub(crate) trait Change: Send + Sync {
@@ -135,7 +135,7 @@ async fn replace(
     strategy: Strategy,
     live: Arc<Entry>,
 ) -> Result<Attempt, StatusError> {
-    let old = parsed(&live);
+    let old = call.scope.object(&live);
     check_uid(call, change, &old)?;
     let mut new = change.apply(call, Some(&old))?;
     admit(call, &mut new, Some(&old)).await?;
@@ -176,7 +176,7 @@ async fn replace(
     let write = Write {
         key: live.key.clone(),
         expected: Expected::Revision(live.revision),
-        change: StoreChange::Put(encode::object(&new)),
+        change: StoreChange::Put(call.scope.encode(&new)),
     };
     match call.api.write(write).await {
         Ok(entry) => {
@@ -265,9 +265,10 @@ fn check_revision(
 fn prepare(call: &Call<'_>, strategy: Strategy, new: &mut Value, old: &Value) -> Result<(), StatusError> {
     match_namespace(&call.scope.namespace, new)?;
     object::set(new, "generation", old["metadata"]["generation"].clone());
-    match strategy.part {
-        Some(part) => (part.prepare)(new, old),
-        None => (strategy.prepare)(call.scope.rules, new, old),
+    match (&call.scope.resource.custom, strategy.part) {
+        (Some(custom), _) => custom::prepare_update(custom, call.scope.subresource_name(), new, old),
+        (None, Some(part)) => (part.prepare)(new, old),
+        (None, None) => (strategy.prepare)(call.scope.rules, new, old),
     }
     let metadata = &old["metadata"];
     if object::uid(new).is_empty() {

@@ -7,7 +7,7 @@ use super::ownership::{self, deduplicate_owners};
 use super::{Call, Object, parsed, requester};
 use crate::admission::{AdmissionRequest, Operation};
 use crate::status::StatusError;
-use crate::{encode, identifiers, limits, object};
+use crate::{custom, identifiers, limits, object};
 
 /// Creates an object, given in the stored version, decoded and defaulted. The answer is the object that is there now.
 pub(crate) async fn create(call: &mut Call<'_>, mut new: Value) -> Result<Object, StatusError> {
@@ -58,7 +58,10 @@ async fn store(call: &mut Call<'_>, mut new: Value) -> Result<Object, StatusErro
     let reservation = call.api.reserve(call, &mut new, None)?;
     let scope = &call.scope;
     match_namespace(&scope.namespace, &mut new)?;
-    (scope.rules.prepare_create)(&mut new);
+    match &scope.resource.custom {
+        Some(custom) => custom::prepare_create(custom, &mut new),
+        None => (scope.rules.prepare_create)(&mut new),
+    }
     requester::sign(call, &mut new);
     let scope = &call.scope;
     let findings = call.check_create(&new);
@@ -90,7 +93,7 @@ async fn store(call: &mut Call<'_>, mut new: Value) -> Result<Object, StatusErro
             None => Object::Made(new),
         }
     } else {
-        let change = StoreChange::Put(encode::object(&new));
+        let change = StoreChange::Put(call.scope.encode(&new));
         let name = key.name.clone();
         match call
             .api

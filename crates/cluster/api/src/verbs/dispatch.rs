@@ -14,6 +14,7 @@ use super::{
 };
 use crate::answer::Printer;
 use crate::api::Inner;
+use crate::custom;
 use crate::decode::{self, Expected};
 use crate::identity::UserInfo;
 use crate::info::RequestInfo;
@@ -69,6 +70,14 @@ pub(crate) async fn dispatch(
     let deprecated = DEPRECATED.iter().find(|(g, p, _)| *g == group && *p == plural);
     call.warnings
         .extend(deprecated.map(|(.., warning)| (*warning).to_owned()));
+    if let Some(custom) = &call.scope.resource.custom {
+        call.warnings.extend(custom::deprecation(custom));
+        if info.verb == "create" && custom::is_true(&custom.definition, "Terminating") {
+            let mut error = StatusError::method_not_supported(call.scope.about(), &info.verb);
+            error.message = "create not allowed while custom resource definition is terminating".to_owned();
+            return Err(error);
+        }
+    }
     let result = carry_out(&mut call, request, info, query).await;
     warnings.append(&mut call.warnings);
     result

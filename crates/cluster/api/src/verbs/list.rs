@@ -6,10 +6,12 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use deploy_cluster_kinds::selector::{FieldSelector, FieldTerm, LabelSelector};
+use deploy_cluster_schema::registry::CustomResource;
 use deploy_cluster_storage::{Entry, Key, Listing, ReadError, Store};
 use serde_json::{Value, json};
 
-use super::{Call, Outcome, parsed};
+use super::{Call, Outcome};
+use crate::custom;
 use crate::encode::ListMeta;
 use crate::limits;
 use crate::options::{ListOptions, RevisionMatch, parse_revision};
@@ -89,7 +91,7 @@ impl Selection {
                 _ => entry.key.namespace.to_string(),
             });
         }
-        let object = parsed(entry);
+        let object = self.scope.object(entry);
         self.labels.matches(Some(&object["metadata"]["labels"]))
             && self
                 .fields
@@ -102,6 +104,10 @@ fn check_field(scope: &Scope, field: &str) -> Result<(), StatusError> {
         return Ok(());
     }
     let known = scope.served_rules.selectable;
+    let is_custom = |custom: &Arc<CustomResource>| custom::is_selectable(custom, field);
+    if scope.resource.custom.as_ref().is_some_and(is_custom) {
+        return Ok(());
+    }
     if known.iter().any(|selectable| selectable.name == field) {
         return Ok(());
     }
@@ -119,6 +125,7 @@ fn field_value(scope: &Scope, field: &str, object: &Value) -> String {
     match field {
         "metadata.name" => crate::object::name(object).to_owned(),
         "metadata.namespace" => crate::object::namespace(object).to_owned(),
+        _ if scope.is_custom() => custom::selected(field, object),
         _ => {
             let selectable = scope
                 .served_rules

@@ -34,6 +34,7 @@ use serde_json::Value;
 
 use crate::api::Inner;
 use crate::authorization::{Attributes, Authorizer as _, Decision, forbidden};
+use crate::custom;
 use crate::encode::ListMeta;
 use crate::identity::UserInfo;
 use crate::options::WriteOptions;
@@ -56,11 +57,17 @@ pub(crate) struct Call<'a> {
 impl Call<'_> {
     /// What is wrong with a new object.
     pub fn check_create(&self, new: &Value) -> Vec<Finding> {
-        self.scope.rules.check_create(new, self.scope.resource.namespaced)
+        match &self.scope.resource.custom {
+            Some(custom) => custom::check_create(custom, new),
+            None => self.scope.rules.check_create(new, self.scope.resource.namespaced),
+        }
     }
 
     /// What is wrong with a change.
     pub fn check_change(&self, strategy: Strategy, new: &Value, old: &Value) -> Vec<Finding> {
+        if let Some(custom) = &self.scope.resource.custom {
+            return custom::check_update(custom, self.scope.subresource_name(), new, old);
+        }
         let (rules, namespaced) = (self.scope.rules, self.scope.resource.namespaced);
         strategy
             .part

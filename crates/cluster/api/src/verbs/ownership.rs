@@ -85,7 +85,7 @@ impl Versions for KindVersions<'_> {
         let registry = &self.scope.registry;
         let same_home = registry
             .kind(&kind)
-            .is_some_and(|r| r.stored_as == self.scope.stored);
+            .is_some_and(|r| r.stored_as == self.scope.resource.stored_as);
         if !same_home && kind != self.scope.served {
             return None;
         }

@@ -9,6 +9,7 @@ use super::change::{Changed, change};
 use super::create::match_namespace;
 use super::update::check_name;
 use super::{Call, Change, Strategy, ownership};
+use crate::custom;
 use crate::decode::told;
 use crate::negotiate::PatchKind;
 use crate::object;
@@ -69,7 +70,10 @@ fn applied(patch: &Patch, call: &mut Call<'_>, live: Option<&Value>) -> Result<V
     let force = call.options.force.unwrap_or(false);
     let mut new = ownership::apply(call, live, &config.object, force).map_err(|error| refused(&error))?;
     config.strictly(patch, &mut call.warnings)?;
-    if let Some((schema, id)) = scope.registry.types(&scope.served) {
+    if let Some(custom) = &scope.resource.custom {
+        custom::coerce(custom, &mut new).map_err(|why| StatusError::new(500, "", why))?;
+        custom::fill(custom, &mut new);
+    } else if let Some((schema, id)) = scope.registry.types(&scope.served) {
         let decoded = decode::typed(schema, id, Node::from(new));
         new = decoded.map_err(|why| StatusError::new(500, "", why))?.value;
     }

@@ -17,7 +17,7 @@ use super::change::change;
 use super::create::match_namespace;
 use super::patch::{configuration, refused};
 use super::update::check_name;
-use super::{Call, Change, Outcome, Strategy, parsed};
+use super::{Call, Change, Outcome, Strategy};
 use crate::negotiate::PatchKind;
 use crate::patching::Patch;
 use crate::scope::Scope;
@@ -34,9 +34,11 @@ pub(crate) fn get(call: &Call<'_>) -> Result<Outcome, StatusError> {
     let scope = &call.scope;
     let entry = call.api.store.get(&scope.key(&scope.namespace, &scope.name));
     let entry = entry.ok_or_else(|| scope.not_found())?;
+    let object = scope.object(&entry);
+    has_replicas(scope, &object)?;
     Ok(Outcome::Other {
         status: 200,
-        object: scale_of(scope, &parsed(&entry)),
+        object: scale_of(scope, &object),
     })
 }
 
@@ -67,6 +69,7 @@ impl Change for Written {
     fn apply(&self, call: &mut Call<'_>, live: Option<&Value>) -> Result<Value, StatusError> {
         let live = live.ok_or_else(|| call.scope.not_found())?;
         let scope = call.scope.clone();
+        has_replicas(&scope, live)?;
         let places = Places::of(&scope);
         let paths: ReplicasPaths = BTreeMap::from([(
             scope.served.api_version(),
@@ -80,7 +83,9 @@ impl Change for Written {
         let mut after = self.scale(call, &before)?;
         match_namespace(&scope.namespace, &mut after)?;
         check_name(call, &after)?;
-        check(&after)?;
+        if !scope.is_custom() {
+            check(&after)?;
+        }
         let scaled = ManagedFields::decode(after["metadata"].get("managedFields")).unwrap_or_default();
         let mut new = live.clone();
         places
@@ -142,6 +147,19 @@ impl Written {
             Self::Patch(patch) => patch.onto(&scope.registry, &kind, before, &mut call.warnings)?,
         };
         Ok(manager.update(Some(before), new, &call.manager, &now))
+    }
+}
+
+/// A custom object says how many there are to be (`customresource/etcd.go scaleFromCustomResource`).
+fn has_replicas(scope: &Scope, object: &Value) -> Result<(), StatusError> {
+    let custom = scope.resource.custom.as_ref().and_then(|custom| custom.scale.as_ref());
+    match custom {
+        Some(paths) if crate::custom::at(&paths.spec_replicas, object).is_none() => {
+            let path = &paths.spec_replicas;
+            let text = format!("the spec replicas field {path:?} does not exist");
+            Err(StatusError::internal(&text))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -27,6 +27,19 @@ impl Structural {
         findings
     }
 
+    /// The same for one field of an object alone (`status`, where it is written on its own).
+    pub fn validate_field(&self, name: &str, object: &Value, old: &Value) -> Vec<Finding> {
+        let (Some(below), Some(value)) = (self.field(name), object.get(name)) else {
+            return Vec::new();
+        };
+        let mut outcome = Outcome::default();
+        schema(below, value, old.get(name), name, &mut outcome);
+        let mut findings: Vec<Finding> = outcome.faults.into_iter().map(Fault::into_finding).collect();
+        embedded_objects(below, value, name, &mut findings);
+        unique_items(below, value, name, &mut findings);
+        findings
+    }
+
     /// What is wrong with a value below an object, at a path.
     pub(super) fn validate_below(&self, value: &Value, path: &str) -> Vec<Finding> {
         let mut outcome = Outcome::default();
