@@ -40,7 +40,11 @@ pub fn load_balancer(status: &Field<'_>) -> String {
         .items("ingress")
         .map(|ingress| {
             let ip = ingress.get("ip").str();
-            if ip.is_empty() { ingress.get("hostname").str() } else { ip }
+            if ip.is_empty() {
+                ingress.get("hostname").str()
+            } else {
+                ip
+            }
         })
         .filter(|address| !address.is_empty())
         .collect();

@@ -39,7 +39,13 @@ fn validate_condition(condition: &Field<'_>, out: &mut Findings) {
             let text = "a condition reason must start with alphabetic character, optionally followed by a string of \
                         alphanumeric characters or '_,:', and must end with an alphanumeric character or '_'";
             let form = "[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?";
-            let examples = ["my_name", "MY_NAME", "MyName", "ReasonA,ReasonB", "ReasonA:ReasonB"];
+            let examples = [
+                "my_name",
+                "MY_NAME",
+                "MyName",
+                "ReasonA,ReasonB",
+                "ReasonA:ReasonB",
+            ];
             out.push(reason.invalid(names::pattern(text, form, &examples)));
         }
         if reason.len() > REASON_MAX {

@@ -48,4 +48,5 @@ pub mod rules;
 pub mod selector;
 pub mod table;
 mod unified_diff;
+mod webhook;
 pub mod workload;

@@ -11,7 +11,7 @@ use crate::field::go_quote;
 use crate::rules::{GENERIC_RULES, Rules};
 use crate::{columns, metadata, table};
 
-use super::{names, versions, webhook};
+use super::{conversion, names, versions};
 
 /// The row of CustomResourceDefinition.
 pub const RULES: Rules = Rules {
@@ -89,7 +89,9 @@ fn stored_version(object: &Value) -> Option<String> {
 
 /// The version that is stored from now on is one of those that were.
 fn store_version(object: &mut Value) {
-    let Some(name) = stored_version(object) else { return };
+    let Some(name) = stored_version(object) else {
+        return;
+    };
     let status = object.ensure("status");
     let mut stored: Vec<Value> = status.each("storedVersions").map(|name| name.clone()).collect();
     if !stored.iter().any(|known| *known == name.as_str()) {
@@ -105,7 +107,11 @@ fn validate(new: &Value, old: Option<&Value>) -> Findings {
     let mut out = Vec::new();
     if old.is_none() {
         let name = root.get("metadata").get("name");
-        let required = format!("{}.{}", spec.get("names").get("plural").str(), spec.get("group").str());
+        let required = format!(
+            "{}.{}",
+            spec.get("names").get("plural").str(),
+            spec.get("group").str()
+        );
         if name.str() != required {
             out.push(name.invalid("must be spec.names.plural+\".\"+spec.group"));
         }
@@ -145,16 +151,15 @@ fn validate_spec(spec: &Field<'_>, out: &mut Findings) {
     }
     names::validate(&spec.get("names"), out);
     versions::shared(spec, out);
-    webhook::conversion(&spec.get("conversion"), out);
+    conversion::conversion(&spec.get("conversion"), out);
 }
 
 /// What the storage and the paths of objects depend on stays.
 fn immutable(spec: &Field<'_>, old: &Field<'_>, out: &mut Findings) {
     let old_spec = old.get("spec");
-    let is_established = old
-        .get("status")
-        .items("conditions")
-        .any(|condition| condition.get("type").str() == "Established" && condition.get("status").str() == "True");
+    let is_established = old.get("status").items("conditions").any(|condition| {
+        condition.get("type").str() == "Established" && condition.get("status").str() == "True"
+    });
     let (names, old_names) = (spec.get("names"), old_spec.get("names"));
     if is_established {
         metadata::immutable(&spec.get("scope"), &old_spec.get("scope"), out);
@@ -196,7 +201,10 @@ fn approval(object: &Field<'_>, old: Option<&Field<'_>>, out: &mut Findings) {
         return;
     }
     let place = object.get("metadata").get("annotations").key(APPROVED);
-    let start = format!("protected groups must have approval annotation {}", go_quote(APPROVED));
+    let start = format!(
+        "protected groups must have approval annotation {}",
+        go_quote(APPROVED)
+    );
     let see = "see https://github.com/kubernetes/enhancements/pull/1111";
     match state {
         Approval::Missing => out.push(place.required(format!("{start}, {see}"))),
@@ -210,10 +218,18 @@ fn approval(object: &Field<'_>, old: Option<&Field<'_>>, out: &mut Findings) {
 fn formats(object: &Value) -> Vec<String> {
     let internal = versions::internal(object);
     let schemas = versions::schemas(&Field::root(&internal).get("spec"));
-    schemas.iter().filter_map(Field::value).flat_map(unrecognized_formats).collect()
+    schemas
+        .iter()
+        .filter_map(Field::value)
+        .flat_map(unrecognized_formats)
+        .collect()
 }
 
 fn format_warnings(object: &Value, known: &[String]) -> Vec<String> {
-    let formats = formats(object).into_iter().filter(|format| !known.contains(format));
-    formats.map(|format| format!("unrecognized format {}", go_quote(&format))).collect()
+    let formats = formats(object)
+        .into_iter()
+        .filter(|format| !known.contains(format));
+    formats
+        .map(|format| format!("unrecognized format {}", go_quote(&format)))
+        .collect()
 }

@@ -9,7 +9,11 @@ pub fn validate(names: &Field<'_>, out: &mut Findings) {
         label(&names.get(name), "", out);
     }
     for name in ["kind", "listKind"] {
-        label(&names.get(name), "may have mixed case, but should otherwise match: ", out);
+        label(
+            &names.get(name),
+            "may have mixed case, but should otherwise match: ",
+            out,
+        );
     }
     for short in names.items("shortNames") {
         item(&short, out);

@@ -19,8 +19,16 @@ const SHARED: [(&str, &str); 4] = [
 ];
 
 const COLUMN_TYPES: [&str; 5] = ["boolean", "date", "integer", "number", "string"];
-const COLUMN_FORMATS: [&str; 8] =
-    ["byte", "date", "date-time", "double", "float", "int32", "int64", "password"];
+const COLUMN_FORMATS: [&str; 8] = [
+    "byte",
+    "date",
+    "date-time",
+    "double",
+    "float",
+    "int32",
+    "int64",
+    "password",
+];
 const SELECTABLE_MAX: usize = 8;
 const WARNING_MAX: usize = 256;
 
@@ -29,11 +37,16 @@ pub fn internal(object: &Value) -> Value {
     let mut object = object.clone();
     let spec = object.ensure("spec");
     let versions: Vec<Value> = spec.each("versions").map(|version| version.clone()).collect();
-    let Some(first) = versions.first() else { return object };
+    let Some(first) = versions.first() else {
+        return object;
+    };
     spec.set("version", Field::root(first).get("name").str());
     for (of_version, of_all) in SHARED {
         let value = first.get(of_version);
-        if !versions.iter().all(|version| same(version.get(of_version), value)) {
+        if !versions
+            .iter()
+            .all(|version| same(version.get(of_version), value))
+        {
             continue;
         }
         if let Some(value) = value {
@@ -47,7 +60,10 @@ pub fn internal(object: &Value) -> Value {
         && let Some(webhook) = conversion.child("webhook").cloned()
     {
         conversion.unset("webhook");
-        conversion.set("webhookClientConfig", webhook.get("clientConfig").cloned().unwrap_or_default());
+        conversion.set(
+            "webhookClientConfig",
+            webhook.get("clientConfig").cloned().unwrap_or_default(),
+        );
         conversion.keep("conversionReviewVersions", &webhook);
     }
     object
@@ -73,7 +89,9 @@ pub fn validate(spec: &Field<'_>, out: &mut Findings) {
             out.push(schema.required(""));
         }
     }
-    let per_version = versions.list().any(|version| version.get("subresources").exists());
+    let per_version = versions
+        .list()
+        .any(|version| version.get("subresources").exists());
     let mut seen = Vec::new();
     for version in versions.list() {
         let name = version.get("name");
@@ -97,7 +115,12 @@ pub fn validate(spec: &Field<'_>, out: &mut Findings) {
     if seen.len() != count {
         out.push(versions.invalid_shown(shown(), "must contain unique version names"));
     }
-    if versions.list().filter(|version| version.get("storage").bool()).count() != 1 {
+    if versions
+        .list()
+        .filter(|version| version.get("storage").bool())
+        .count()
+        != 1
+    {
         out.push(versions.invalid_shown(shown(), "must have exactly one version marked as storage version"));
     }
     let first = spec.get("version");
@@ -119,7 +142,10 @@ fn holder_of_schema(holder: &Field<'_>, schema: &'static str, has_status: bool, 
     let schema = holder.get(schema).get("openAPIV3Schema");
     if let Some(value) = schema.value() {
         let path = schema.path();
-        let place = Place { path: &path, has_status };
+        let place = Place {
+            path: &path,
+            has_status,
+        };
         out.extend(structural::check(value, &place).into_iter().map(finding));
     }
     scale(&holder.get("subresources"), out);
@@ -177,8 +203,18 @@ fn scale(subresources: &Field<'_>, out: &mut Findings) {
         return;
     }
     for (name, parents, detail, required) in [
-        ("specReplicasPath", &[".spec."][..], "should be a json path under .spec", true),
-        ("statusReplicasPath", &[".status."][..], "should be a json path under .status", true),
+        (
+            "specReplicasPath",
+            &[".spec."][..],
+            "should be a json path under .spec",
+            true,
+        ),
+        (
+            "statusReplicasPath",
+            &[".status."][..],
+            "should be a json path under .status",
+            true,
+        ),
         (
             "labelSelectorPath",
             &[".spec.", ".status."][..],
@@ -229,17 +265,18 @@ fn selectable(fields: &Field<'_>, schema: &Field<'_>, out: &mut Findings) {
             continue;
         }
         let found = path.str().strip_prefix('.').map(|steps| {
-            steps.split('.').fold(schema.clone(), |schema, step| schema.get("properties").named(step))
+            steps.split('.').fold(schema.clone(), |schema, step| {
+                schema.get("properties").named(step)
+            })
         });
-        let is_meta = path.str().starts_with(".metadata.");
-        let Some(found) = found.filter(|found| found.exists() || is_meta) else {
+        let Some(found) = found.filter(Field::exists) else {
             out.push(path.invalid("is an invalid path: does not refer to a valid field"));
             continue;
         };
-        if is_meta {
+        if path.str().starts_with(".metadata.") {
             out.push(path.invalid("must not point to fields in metadata"));
         }
-        if !is_meta && !matches!(found.get("type").str(), "string" | "boolean" | "integer") {
+        if !matches!(found.get("type").str(), "string" | "boolean" | "integer") {
             out.push(path.invalid(
                 "must point to a field of type string, boolean or integer. Enum string fields and strings with formats \
                  are allowed.",

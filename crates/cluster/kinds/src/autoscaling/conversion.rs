@@ -34,11 +34,19 @@ struct Mapped {
 }
 
 const fn mapped(v1: &'static str, v2: &'static [&'static str]) -> Mapped {
-    Mapped { v1, v2, required: false }
+    Mapped {
+        v1,
+        v2,
+        required: false,
+    }
 }
 
 const fn amount(v1: &'static str, v2: &'static [&'static str]) -> Mapped {
-    Mapped { v1, v2, required: true }
+    Mapped {
+        v1,
+        v2,
+        required: true,
+    }
 }
 
 /// Sources of metrics in the order of v1's fields, each with the fields of a spec and of a status.
@@ -139,14 +147,23 @@ pub fn to_v1(object: &Value) -> Value {
     if !others.is_empty() {
         note(METRICS, format!("[{}]", others.join(",")));
     }
-    let current: Vec<String> = status.items("currentMetrics").map(|metric| encode(&metric, true)).collect();
+    let current: Vec<String> = status
+        .items("currentMetrics")
+        .map(|metric| encode(&metric, true))
+        .collect();
     if !current.is_empty() {
         note(CURRENT_METRICS, format!("[{}]", current.join(",")));
     }
     if let Some(behavior) = spec.get("behavior").value() {
-        note(BEHAVIOR, internal::shown("HorizontalPodAutoscalerBehavior", Some(behavior)));
+        note(
+            BEHAVIOR,
+            internal::shown("HorizontalPodAutoscalerBehavior", Some(behavior)),
+        );
     }
-    let conditions: Vec<String> = status.items("conditions").map(|condition| encode_condition(&condition)).collect();
+    let conditions: Vec<String> = status
+        .items("conditions")
+        .map(|condition| encode_condition(&condition))
+        .collect();
     if !conditions.is_empty() {
         note(CONDITIONS, format!("[{}]", conditions.join(",")));
     }
@@ -157,7 +174,11 @@ pub fn to_v1(object: &Value) -> Value {
         target.keep(name, spec.value().unwrap_or(&Value::Null));
     }
     if let Some(metric) = spec.items("metrics").find(is_cpu_percent) {
-        let percent = metric.get("resource").get("target").get("averageUtilization").int();
+        let percent = metric
+            .get("resource")
+            .get("target")
+            .get("averageUtilization")
+            .int();
         target.set("targetCPUUtilizationPercentage", percent);
     }
     let target = out.ensure("status");
@@ -174,7 +195,12 @@ pub fn to_v1(object: &Value) -> Value {
     out
 }
 
-const STATUS: [&str; 4] = ["observedGeneration", "lastScaleTime", "currentReplicas", "desiredReplicas"];
+const STATUS: [&str; 4] = [
+    "observedGeneration",
+    "lastScaleTime",
+    "currentReplicas",
+    "desiredReplicas",
+];
 
 /// The v2 view of a v1 object.
 pub fn to_v2(object: &Value) -> Value {
@@ -202,7 +228,9 @@ pub fn to_v2(object: &Value) -> Value {
         target.keep(name, spec.value().unwrap_or(&Value::Null));
     }
     target.set("metrics", metrics);
-    let behavior = noted(BEHAVIOR).map(lower_case).filter(|value| value.as_object().is_some_and(|map| !map.is_empty()));
+    let behavior = noted(BEHAVIOR)
+        .map(lower_case)
+        .filter(|value| value.as_object().is_some_and(|map| !map.is_empty()));
     if let Some(behavior) = behavior {
         target.set("behavior", behavior);
     }
@@ -241,7 +269,12 @@ fn is_cpu_percent(metric: &Field<'_>) -> bool {
 }
 
 fn plain_annotations(object: &Field<'_>) -> Map<String, Value> {
-    let mut annotations = object.get("metadata").get("annotations").map().cloned().unwrap_or_default();
+    let mut annotations = object
+        .get("metadata")
+        .get("annotations")
+        .map()
+        .cloned()
+        .unwrap_or_default();
     annotations.retain(|key, _| !ROUND_TRIP.contains(&key.as_str()));
     annotations
 }
@@ -276,7 +309,10 @@ fn encode(metric: &Field<'_>, is_status: bool) -> String {
 }
 
 fn encode_field(source: &Field<'_>, field: &Mapped) -> Option<String> {
-    let place = field.v2.iter().fold(source.clone(), |place, name| place.get(name));
+    let place = field
+        .v2
+        .iter()
+        .fold(source.clone(), |place, name| place.get(name));
     let text = match (field.v1, place.value()) {
         ("target", _) => reference(&place),
         ("selector" | "metricSelector", Some(_)) => shown_selector(&place),
@@ -300,16 +336,18 @@ fn reference(object: &Field<'_>) -> String {
 }
 
 fn encode_condition(condition: &Field<'_>) -> String {
-    let fields = ["type", "status", "lastTransitionTime", "reason", "message"].into_iter().filter_map(|name| {
-        let field = condition.get(name);
-        let always = matches!(name, "type" | "status" | "lastTransitionTime");
-        let text = match field.value() {
-            Some(value) => go_json(value),
-            None if name == "lastTransitionTime" => "null".to_owned(),
-            None => "\"\"".to_owned(),
-        };
-        (always || !field.is_empty()).then(|| format!("\"{name}\":{text}"))
-    });
+    let fields = ["type", "status", "lastTransitionTime", "reason", "message"]
+        .into_iter()
+        .filter_map(|name| {
+            let field = condition.get(name);
+            let always = matches!(name, "type" | "status" | "lastTransitionTime");
+            let text = match field.value() {
+                Some(value) => go_json(value),
+                None if name == "lastTransitionTime" => "null".to_owned(),
+                None => "\"\"".to_owned(),
+            };
+            (always || !field.is_empty()).then(|| format!("\"{name}\":{text}"))
+        });
     format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
 }
 
@@ -326,8 +364,13 @@ fn decode(metric: &Value, is_status: bool) -> Value {
         for field in if is_status { *status } else { *spec } {
             let value = source.named(field.v1);
             let Some(value) = value.value() else { continue };
-            let Some((last, holders)) = field.v2.split_last() else { continue };
-            holders.iter().fold(&mut *place, |place, name| place.ensure(name)).set(last, value.clone());
+            let Some((last, holders)) = field.v2.split_last() else {
+                continue;
+            };
+            holders
+                .iter()
+                .fold(&mut *place, |place, name| place.ensure(name))
+                .set(last, value.clone());
         }
         if !is_status {
             let kind = target_type(name, &source);
@@ -351,11 +394,14 @@ fn target_type(source: &str, v1: &Field<'_>) -> &'static str {
 fn lower_case(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
-            let fields = fields.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| {
-                let mut letters = name.chars();
-                let first = letters.next().map(|c| c.to_ascii_lowercase());
-                (first.into_iter().chain(letters).collect(), lower_case(value))
-            });
+            let fields = fields
+                .into_iter()
+                .filter(|(_, value)| !value.is_null())
+                .map(|(name, value)| {
+                    let mut letters = name.chars();
+                    let first = letters.next().map(|c| c.to_ascii_lowercase());
+                    (first.into_iter().chain(letters).collect(), lower_case(value))
+                });
             Value::Object(fields.collect())
         }
         Value::Array(items) => items.into_iter().map(lower_case).collect(),

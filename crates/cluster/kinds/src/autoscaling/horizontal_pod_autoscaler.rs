@@ -40,15 +40,25 @@ pub const V1_RULES: Rules = Rules {
     version: "v1",
     default: |object| {
         object.ensure("spec").default_to("minReplicas", 1);
-        *object = to_v1(&to_v2(object));
+        let mut stored = to_v2(object);
+        default(&mut stored);
+        *object = to_v1(&stored);
     },
     prepare_create: |object| object.set("status", json!({"currentReplicas": 0, "desiredReplicas": 0})),
-    prepare_update: |new, old| new.keep("status", old),
+    prepare_update: |new, old| keep_as_v2(new, old, "status"),
+    prepare_status: |new, old| keep_as_v2(new, old, "spec"),
     validate_create: |object| validate(&to_v2(object), None),
     validate_update: |new, old| validate(&to_v2(new), Some(&to_v2(old))),
     cells: |object, now| table::cells(&to_v2(object), now),
     ..RULES
 };
+
+/// Parts of spec and status stand in the annotations of v1.
+fn keep_as_v2(new: &mut Value, old: &Value, part: &str) {
+    let mut stored = to_v2(new);
+    stored.keep(part, &to_v2(old));
+    *new = to_v1(&stored);
+}
 
 const WINDOW_MAX: i64 = 3600;
 const PERIOD_MAX: i64 = 1800;
@@ -78,7 +88,9 @@ const DIRECTIONS: [&str; 2] = ["scaleDown", "scaleUp"];
 fn drop_tolerance(new: &mut Value, old: Option<&Value>) {
     let behavior = old.map(|old| Field::root(old).get("spec").get("behavior"));
     let in_use = DIRECTIONS.iter().any(|direction| {
-        behavior.as_ref().is_some_and(|behavior| behavior.get(direction).get("tolerance").exists())
+        behavior
+            .as_ref()
+            .is_some_and(|behavior| behavior.get(direction).get("tolerance").exists())
     });
     if in_use {
         return;
@@ -94,7 +106,11 @@ fn validate(new: &Value, old: Option<&Value>) -> Findings {
     let spec = Field::root(new).get("spec");
     let old = old.map(|old| Field::root(old).get("spec"));
     let mut out = Vec::new();
-    let (min, max, target) = (spec.get("minReplicas"), spec.get("maxReplicas"), spec.get("scaleTargetRef"));
+    let (min, max, target) = (
+        spec.get("minReplicas"),
+        spec.get("maxReplicas"),
+        spec.get("scaleTargetRef"),
+    );
     let could_be_zero = |old: &Field<'_>| old.get("minReplicas").opt_int() == Some(0);
     let lowest = i64::from(!old.as_ref().is_some_and(could_be_zero));
     if min.opt_int().is_some_and(|min| min < lowest) {
@@ -108,7 +124,9 @@ fn validate(new: &Value, old: Option<&Value>) -> Findings {
     }
     let same = |old: &Field<'_>| {
         let old = old.get("scaleTargetRef");
-        ["apiVersion", "kind"].iter().all(|name| old.get(name).str() == target.get(name).str())
+        ["apiVersion", "kind"]
+            .iter()
+            .all(|name| old.get(name).str() == target.get(name).str())
     };
     let version = match &old {
         Some(old) if same(old) => metrics::Version::Any,

@@ -35,18 +35,30 @@ pub fn validate(spec: &Field<'_>, old: Option<&Field<'_>>, out: &mut Findings) {
         old.items("metrics").any(|metric| {
             let object = metric.get("object");
             let is_object = metric.get("type").str() == "Object" && object.exists();
-            is_object && version_error(object.get("describedObject").get("apiVersion").str(), Version::CoreToo).is_some()
+            is_object
+                && version_error(
+                    object.get("describedObject").get("apiVersion").str(),
+                    Version::CoreToo,
+                )
+                .is_some()
         })
     });
-    let version = if was_invalid { Version::Any } else { Version::CoreToo };
+    let version = if was_invalid {
+        Version::Any
+    } else {
+        Version::CoreToo
+    };
     let metrics = spec.get("metrics");
     for metric in metrics.list() {
         validate_metric(&metric, version, out);
     }
     let scales_to_zero = spec.get("minReplicas").opt_int() == Some(0);
-    let external = metrics.list().any(|metric| matches!(metric.get("type").str(), "Object" | "External"));
+    let external = metrics
+        .list()
+        .any(|metric| matches!(metric.get("type").str(), "Object" | "External"));
     if scales_to_zero && !external {
-        let detail = "must specify at least one Object or External metric to support scaling to zero replicas";
+        let detail =
+            "must specify at least one Object or External metric to support scaling to zero replicas";
         out.push(metrics.forbidden(detail));
     }
 }
@@ -61,28 +73,46 @@ fn validate_metric(metric: &Field<'_>, version: Version, out: &mut Findings) {
     if !is_known {
         out.push(unknown.clone());
     }
-    let present: Vec<&Source> = SOURCES.iter().filter(|source| metric.get(source.0).exists()).collect();
+    let present: Vec<&Source> = SOURCES
+        .iter()
+        .filter(|source| metric.get(source.0).exists())
+        .collect();
     if let Some((name, _, check)) = present.first() {
         check(&metric.get(name), version, out);
     }
-    let expected = SOURCES.iter().find(|source| source.1 == kind.str()).map(|source| source.0);
+    let expected = SOURCES
+        .iter()
+        .find(|source| source.1 == kind.str())
+        .map(|source| source.0);
     match expected {
         Some(name) if !metric.get(name).exists() => {
-            out.push(metric.get(name).required("must populate information for the given metric source"));
+            out.push(
+                metric
+                    .get(name)
+                    .required("must populate information for the given metric source"),
+            );
         }
         Some(_) => {}
         None => out.push(unknown),
     }
     if present.len() != 1 {
         let others = present.iter().filter(|source| Some(source.0) != expected);
-        out.extend(others.map(|source| metric.get(source.0).forbidden("must populate the given metric source only")));
+        out.extend(others.map(|source| {
+            metric
+                .get(source.0)
+                .forbidden("must populate the given metric source only")
+        }));
     }
 }
 
 /// A reference to an object of any group.
 pub fn reference(reference: &Field<'_>, version: Version, out: &mut Findings) {
     for name in ["kind", "name"] {
-        check::required_name(&reference.get(name), |name| names::path_segment_name(name, false), out);
+        check::required_name(
+            &reference.get(name),
+            |name| names::path_segment_name(name, false),
+            out,
+        );
     }
     let place = reference.get("apiVersion");
     if let Some(text) = version_error(place.str(), version) {
@@ -98,7 +128,8 @@ fn version_error(text: &str, version: Version) -> Option<String> {
         return Some(format!("unexpected GroupVersion string: {text}"));
     }
     let group = text.split_once('/').map_or("", |(group, _)| group);
-    (version == Version::WithGroup && group.is_empty()).then(|| "apiVersion must specify API group".to_owned())
+    (version == Version::WithGroup && group.is_empty())
+        .then(|| "apiVersion must specify API group".to_owned())
 }
 
 fn identifier(source: &Field<'_>, out: &mut Findings) {
@@ -132,14 +163,26 @@ fn target(source: &Field<'_>, out: &mut Findings) {
 }
 
 /// One of two fields of the target must be there.
-fn either(source: &Field<'_>, fields: [&'static str; 2], shown: &'static str, detail: &str, out: &mut Findings) {
+fn either(
+    source: &Field<'_>,
+    fields: [&'static str; 2],
+    shown: &'static str,
+    detail: &str,
+    out: &mut Findings,
+) {
     let target = source.get("target");
     if fields.iter().all(|name| !target.get(name).exists()) {
         out.push(target.get(shown).required(detail));
     }
 }
 
-fn not_both(source: &Field<'_>, fields: [&'static str; 2], shown: &'static str, detail: &str, out: &mut Findings) {
+fn not_both(
+    source: &Field<'_>,
+    fields: [&'static str; 2],
+    shown: &'static str,
+    detail: &str,
+    out: &mut Findings,
+) {
     let target = source.get("target");
     if fields.iter().all(|name| target.get(name).exists()) {
         out.push(target.get(shown).forbidden(detail));

@@ -35,7 +35,11 @@ fn metrics(spec: &Field<'_>, status: &Field<'_>) -> String {
     match shown.len() {
         0 => "<none>".to_owned(),
         count if count > METRICS_MAX => {
-            format!("{} + {} more...", shown[..METRICS_MAX].join(", "), count - METRICS_MAX)
+            format!(
+                "{} + {} more...",
+                shown[..METRICS_MAX].join(", "),
+                count - METRICS_MAX
+            )
         }
         _ => shown.join(", "),
     }
@@ -54,9 +58,16 @@ fn shown(metric: &Field<'_>, current: &Field<'_>) -> String {
     };
     let (source, now) = (metric.get(name), current.get(name));
     let (target, value) = (source.get("target"), now.get("current"));
-    let amount = |field: &Field<'_>| resources::quantity(field).map_or(UNKNOWN.to_owned(), |amount| amount.to_string());
+    let amount = |field: &Field<'_>| {
+        resources::quantity(field).map_or(UNKNOWN.to_owned(), |amount| amount.to_string())
+    };
     let by_average = target.get("averageValue").exists();
-    let average = || (amount(&value.get("averageValue")), amount(&target.get("averageValue")));
+    let average = || {
+        (
+            amount(&value.get("averageValue")),
+            amount(&target.get("averageValue")),
+        )
+    };
     match name {
         "pods" => {
             let (current, target) = average();
@@ -72,7 +83,9 @@ fn shown(metric: &Field<'_>, current: &Field<'_>) -> String {
                 average()
             } else {
                 let percent = |field: Field<'_>, none: &str| {
-                    field.opt_int().map_or(none.to_owned(), |percent| format!("{percent}%"))
+                    field
+                        .opt_int()
+                        .map_or(none.to_owned(), |percent| format!("{percent}%"))
                 };
                 (
                     percent(value.get("averageUtilization"), UNKNOWN),

@@ -24,8 +24,7 @@ pub const RULES: Rules = Rules {
     validate_create: |object| validate(&Field::root(object)),
     validate_update: |new, old| {
         let (new, old) = (Field::root(new), Field::root(old));
-        let mut out =
-            metadata::create_of_kubernetes(&new.get("metadata"), true, names::dns_subdomain_name);
+        let mut out = metadata::create_of_kubernetes(&new.get("metadata"), true, names::dns_subdomain_name);
         if !new.get("subsets").same(&old.get("subsets")) {
             out.extend(validate(&new));
         }
@@ -52,7 +51,9 @@ fn validate(object: &Field<'_>) -> Findings {
             out.push(subset.required("must specify `addresses` or `notReadyAddresses`"));
         }
         for list in ["addresses", "notReadyAddresses"] {
-            subset.items(list).for_each(|address| validate_address(&address, &mut out));
+            subset
+                .items(list)
+                .for_each(|address| validate_address(&address, &mut out));
         }
         let ports = subset.get("ports");
         for port in ports.list() {
@@ -112,7 +113,11 @@ fn validate_port(port: &Field<'_>, named: bool, out: &mut Findings) {
         out.push(name.required(""));
     }
     let texts = names::port_number(number.int());
-    out.extend(texts.into_iter().map(|text| number.invalid_value(number.int(), text)));
+    out.extend(
+        texts
+            .into_iter()
+            .map(|text| number.invalid_value(number.int(), text)),
+    );
     check::required_one_of(&port.get("protocol"), &["SCTP", "TCP", "UDP"], out);
     let application = port.get("appProtocol");
     if application.exists() {
@@ -143,7 +148,10 @@ fn shown(object: &Field<'_>) -> String {
     }
     let mut all: Vec<String> = Vec::new();
     for subset in object.items("subsets") {
-        let addresses: Vec<&str> = subset.items("addresses").map(|address| address.get("ip").str()).collect();
+        let addresses: Vec<&str> = subset
+            .items("addresses")
+            .map(|address| address.get("ip").str())
+            .collect();
         if subset.get("ports").is_empty() {
             all.extend(addresses.iter().map(|address| (*address).to_owned()));
         }

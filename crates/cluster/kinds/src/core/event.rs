@@ -115,7 +115,11 @@ fn legacy(event: &Field<'_>, view: &View) -> Findings {
 fn validate(event: &Field<'_>) -> Findings {
     let mut out = legacy(event, &EVENTS);
     let meta = event.get("metadata");
-    out.extend(metadata::create_of_kubernetes(&meta, true, names::dns_subdomain_name));
+    out.extend(metadata::create_of_kubernetes(
+        &meta,
+        true,
+        names::dns_subdomain_name,
+    ));
     series(event, &mut out);
     check::required(&event.get("eventTime"), &mut out);
     let r#type = event.get("type");
@@ -129,7 +133,11 @@ fn validate(event: &Field<'_>) -> Findings {
         (EVENTS.source, CORE.source),
     ] {
         let value = event.get(field);
-        if !value.is_empty() && !value.map().is_some_and(|map| map.values().all(crate::cursor::is_zero)) {
+        if !value.is_empty()
+            && !value
+                .map()
+                .is_some_and(|map| map.values().all(crate::cursor::is_zero))
+        {
             out.push(event.get(old).invalid_value("", "needs to be unset"));
         }
     }
@@ -231,25 +239,55 @@ fn source(event: &Field<'_>, view: &View) -> String {
 fn either(object: &Value, core: &'static str, events: &'static str) -> String {
     let root = Field::root(object);
     let found = root.get(core);
-    if found.exists() { found } else { root.get(events) }.str().to_owned()
+    if found.exists() { found } else { root.get(events) }
+        .str()
+        .to_owned()
 }
 
 fn about(object: &Value, name: &'static str) -> String {
     let root = Field::root(object);
     let about = root.get(CORE.about);
-    let about = if about.exists() { about } else { root.get(EVENTS.about) };
+    let about = if about.exists() {
+        about
+    } else {
+        root.get(EVENTS.about)
+    };
     about.get(name).str().to_owned()
 }
 
 const SELECTABLE: &[Selectable] = &[
-    Selectable { name: "involvedObject.kind", value: |object| about(object, "kind") },
-    Selectable { name: "involvedObject.namespace", value: |object| about(object, "namespace") },
-    Selectable { name: "involvedObject.name", value: |object| about(object, "name") },
-    Selectable { name: "involvedObject.uid", value: |object| about(object, "uid") },
-    Selectable { name: "involvedObject.apiVersion", value: |object| about(object, "apiVersion") },
-    Selectable { name: "involvedObject.resourceVersion", value: |object| about(object, "resourceVersion") },
-    Selectable { name: "involvedObject.fieldPath", value: |object| about(object, "fieldPath") },
-    Selectable { name: "reason", value: |object| either(object, "reason", "reason") },
+    Selectable {
+        name: "involvedObject.kind",
+        value: |object| about(object, "kind"),
+    },
+    Selectable {
+        name: "involvedObject.namespace",
+        value: |object| about(object, "namespace"),
+    },
+    Selectable {
+        name: "involvedObject.name",
+        value: |object| about(object, "name"),
+    },
+    Selectable {
+        name: "involvedObject.uid",
+        value: |object| about(object, "uid"),
+    },
+    Selectable {
+        name: "involvedObject.apiVersion",
+        value: |object| about(object, "apiVersion"),
+    },
+    Selectable {
+        name: "involvedObject.resourceVersion",
+        value: |object| about(object, "resourceVersion"),
+    },
+    Selectable {
+        name: "involvedObject.fieldPath",
+        value: |object| about(object, "fieldPath"),
+    },
+    Selectable {
+        name: "reason",
+        value: |object| either(object, "reason", "reason"),
+    },
     Selectable {
         name: "reportingComponent",
         value: |object| either(object, CORE.controller, EVENTS.controller),
@@ -259,8 +297,15 @@ const SELECTABLE: &[Selectable] = &[
         value: |object| {
             let root = Field::root(object);
             let component = root.get(CORE.source).get("component").str();
-            if component.is_empty() { either(object, CORE.controller, EVENTS.controller) } else { component.to_owned() }
+            if component.is_empty() {
+                either(object, CORE.controller, EVENTS.controller)
+            } else {
+                component.to_owned()
+            }
         },
     },
-    Selectable { name: "type", value: |object| either(object, "type", "type") },
+    Selectable {
+        name: "type",
+        value: |object| either(object, "type", "type"),
+    },
 ];

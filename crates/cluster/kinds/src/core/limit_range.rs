@@ -22,8 +22,7 @@ pub const RULES: Rules = Rules {
     validate_create: |object| validate(&Field::root(object)),
     validate_update: |new, _| {
         let root = Field::root(new);
-        let mut out =
-            metadata::create_of_kubernetes(&root.get("metadata"), true, names::dns_subdomain_name);
+        let mut out = metadata::create_of_kubernetes(&root.get("metadata"), true, names::dns_subdomain_name);
         out.extend(validate(&root));
         out
     },
@@ -46,7 +45,12 @@ fn default(object: &mut Value) {
         if Field::root(item).get("type").str() != "Container" {
             continue;
         }
-        let of = |item: &Value, name: &str| item.get(name).and_then(Value::as_object).cloned().unwrap_or_default();
+        let of = |item: &Value, name: &str| {
+            item.get(name)
+                .and_then(Value::as_object)
+                .cloned()
+                .unwrap_or_default()
+        };
         let (max, min) = (of(item, "max"), of(item, "min"));
         let limits = filled(of(item, "default"), &max);
         let requests = filled(filled(of(item, "defaultRequest"), &limits), &min);
@@ -131,9 +135,27 @@ fn validate_amounts(item: &Field<'_>, name: &str, is_pod: bool, out: &mut Findin
     let request = amount("defaultRequest").filter(|_| !is_pod);
     // The smaller, the greater, where it is shown, which of the two is shown, what they are called.
     let rules: [(&Option<Quantity>, &Option<Quantity>, &'static str, bool, Words); 6] = [
-        (&min, &max, "min", false, Words("min value", "is greater than max value")),
-        (&min, &request, "defaultRequest", true, Words("min value", "is greater than default request value")),
-        (&request, &max, "defaultRequest", false, Words("default request value", "is greater than max value")),
+        (
+            &min,
+            &max,
+            "min",
+            false,
+            Words("min value", "is greater than max value"),
+        ),
+        (
+            &min,
+            &request,
+            "defaultRequest",
+            true,
+            Words("min value", "is greater than default request value"),
+        ),
+        (
+            &request,
+            &max,
+            "defaultRequest",
+            false,
+            Words("default request value", "is greater than max value"),
+        ),
         (
             &request,
             &default,
@@ -141,15 +163,29 @@ fn validate_amounts(item: &Field<'_>, name: &str, is_pod: bool, out: &mut Findin
             false,
             Words("default request value", "is greater than default limit value"),
         ),
-        (&min, &default, "default", false, Words("min value", "is greater than default value")),
-        (&default, &max, "default", true, Words("default value", "is greater than max value")),
+        (
+            &min,
+            &default,
+            "default",
+            false,
+            Words("min value", "is greater than default value"),
+        ),
+        (
+            &default,
+            &max,
+            "default",
+            true,
+            Words("default value", "is greater than max value"),
+        ),
     ];
     for (small, large, list, show_large, Words(first, second)) in rules {
         if let (Some(small), Some(large)) = (small, large)
             && small > large
         {
             let shown = if show_large { large } else { small };
-            out.push(place(list).invalid_value(shown.to_string(), format!("{first} {small} {second} {large}")));
+            out.push(
+                place(list).invalid_value(shown.to_string(), format!("{first} {small} {second} {large}")),
+            );
         }
     }
     ratio(&place("maxLimitRequestRatio"), min.as_ref(), max.as_ref(), out);
@@ -157,7 +193,8 @@ fn validate_amounts(item: &Field<'_>, name: &str, is_pod: bool, out: &mut Findin
         && !resources::may_overcommit(name)
         && default != request
     {
-        let detail = format!("default value {default} must equal to defaultRequest value {request} in {name}");
+        let detail =
+            format!("default value {default} must equal to defaultRequest value {request} in {name}");
         out.push(place("defaultRequest").invalid_value(request.to_string(), detail));
     }
 }
@@ -166,12 +203,18 @@ struct Words(&'static str, &'static str);
 
 /// How far limits may be above requests: at least 1, and not more than the greatest amount allows over the least.
 fn ratio(place: &Field<'_>, min: Option<&Quantity>, max: Option<&Quantity>, out: &mut Findings) {
-    let Some(ratio) = resources::quantity(place) else { return };
+    let Some(ratio) = resources::quantity(place) else {
+        return;
+    };
     if ratio < Quantity::new(1, Format::DecimalSi) {
         out.push(place.invalid_value(ratio.to_string(), format!("ratio {ratio} is less than 1")));
     }
-    let (Some(min), Some(max)) = (min, max) else { return };
-    let in_thousandths = [&ratio, min, max].iter().all(|amount| amount.value() < i64::MAX / 1000);
+    let (Some(min), Some(max)) = (min, max) else {
+        return;
+    };
+    let in_thousandths = [&ratio, min, max]
+        .iter()
+        .all(|amount| amount.value() < i64::MAX / 1000);
     #[expect(clippy::cast_precision_loss, reason = "upstream compares and shows floats")]
     let float = |amount: &Quantity| {
         if in_thousandths {

@@ -15,7 +15,8 @@ pub const RULES: Rules = Rules {
     default,
     prepare_create,
     prepare_update: |new, old| {
-        new.ensure("spec").keep("finalizers", old.get("spec").unwrap_or(&Value::Null));
+        new.ensure("spec")
+            .keep("finalizers", old.get("spec").unwrap_or(&Value::Null));
         new.keep("status", old);
     },
     validate_create: |object| {

@@ -40,8 +40,7 @@ pub const RULES: Rules = Rules {
     },
     validate_update: |new, old| {
         let root = Field::root(new);
-        let mut out =
-            metadata::create_of_kubernetes(&root.get("metadata"), false, names::dns_subdomain_name);
+        let mut out = metadata::create_of_kubernetes(&root.get("metadata"), false, names::dns_subdomain_name);
         validate(&root, &mut out);
         out.extend(validate_change(new, old));
         out
@@ -53,7 +52,13 @@ pub const RULES: Rules = Rules {
     cells,
     selectable: &[Selectable {
         name: "spec.unschedulable",
-        value: |object| Field::root(object).get("spec").get("unschedulable").bool().to_string(),
+        value: |object| {
+            Field::root(object)
+                .get("spec")
+                .get("unschedulable")
+                .bool()
+                .to_string()
+        },
     }],
     ..GENERIC_RULES
 };
@@ -72,7 +77,10 @@ fn default(object: &mut Value) {
         spec.set("podCIDR", first);
     }
     let status = object.ensure("status");
-    status.ensure("daemonEndpoints").ensure("kubeletEndpoint").default_to("Port", 0);
+    status
+        .ensure("daemonEndpoints")
+        .ensure("kubeletEndpoint")
+        .default_to("Port", 0);
     let info = status.ensure("nodeInfo");
     for name in INFO {
         info.default_to(name, "");
@@ -112,8 +120,20 @@ fn validate(node: &Field<'_>, out: &mut Findings) {
     for range in ranges.list() {
         cidr::validate_legacy(&range, range.str(), out);
     }
-    if ranges.len() > 1 && (ranges.len() > 2 || !cidr::is_dual_stack(&ranges)) {
-        out.push(ranges.invalid("may specify no more than one CIDR for each IP family"));
+    if ranges.len() > 1 {
+        let bad = ranges
+            .strings()
+            .enumerate()
+            .find(|(_, range)| cidr::Cidr::parse(range).is_none());
+        if let Some((index, range)) = bad {
+            out.push(ranges.internal(format!(
+                "invalid PodCIDRs. failed to check with dual stack with error:invalid CIDR[{index}]: <nil> (invalid CIDR \
+                 address: {range})"
+            )));
+        }
+        if ranges.len() > 2 || bad.is_some() || !cidr::is_dual_stack(&ranges) {
+            out.push(ranges.invalid("may specify no more than one CIDR for each IP family"));
+        }
     }
 }
 
@@ -133,7 +153,11 @@ fn validate_change(new: &Value, old: &Value) -> Findings {
     let (ranges, old_ranges) = (spec.get("podCIDRs"), old_spec.get("podCIDRs"));
     if old_ranges.len() > 0 {
         let changed = if old_ranges.len() == ranges.len() {
-            ranges.strings().zip(old_ranges.strings()).filter(|(new, old)| new != old).count()
+            ranges
+                .strings()
+                .zip(old_ranges.strings())
+                .filter(|(new, old)| new != old)
+                .count()
         } else {
             1
         };
@@ -152,7 +176,10 @@ fn validate_change(new: &Value, old: &Value) -> Findings {
 }
 
 fn taints(node: &Field<'_>, out: &mut Findings) {
-    let place = node.get("metadata").get("taints").with(node.get("spec").get("taints").value());
+    let place = node
+        .get("metadata")
+        .get("taints")
+        .with(node.get("spec").get("taints").value());
     let mut seen = BTreeSet::new();
     for taint in place.list() {
         validate_label_name(&taint.get("key"), out);
@@ -204,7 +231,10 @@ fn warnings(object: &Value) -> Vec<String> {
 fn cells(object: &Value, now: i64) -> Vec<Value> {
     let root = Field::root(object);
     let status = root.get("status");
-    let ready = status.items("conditions").filter(|c| c.get("type").str() == "Ready").last();
+    let ready = status
+        .items("conditions")
+        .filter(|c| c.get("type").str() == "Ready")
+        .last();
     let mut state = match ready.map(|ready| ready.get("status").str()) {
         Some("True") => "Ready",
         Some(_) => "NotReady",
@@ -216,7 +246,9 @@ fn cells(object: &Value, now: i64) -> Vec<Value> {
     }
     let info = status.get("nodeInfo");
     let address = |wanted: &str| {
-        let found = status.items("addresses").find(|address| address.get("type").str() == wanted);
+        let found = status
+            .items("addresses")
+            .find(|address| address.get("type").str() == wanted);
         Value::from(found.map_or("<none>", |address| address.get("address").str()))
     };
     vec![
@@ -237,11 +269,13 @@ fn roles(node: &Field<'_>) -> String {
     let labels = node.get("metadata").get("labels");
     let roles: BTreeSet<&str> = labels
         .entries()
-        .filter_map(|(key, value)| match key.strip_prefix("node-role.kubernetes.io/") {
-            Some(role) => Some(role),
-            None if key == "kubernetes.io/role" => Some(value.str()),
-            None => None,
-        })
+        .filter_map(
+            |(key, value)| match key.strip_prefix("node-role.kubernetes.io/") {
+                Some(role) => Some(role),
+                None if key == "kubernetes.io/role" => Some(value.str()),
+                None => None,
+            },
+        )
         .filter(|role| !role.is_empty())
         .collect();
     if roles.is_empty() {

@@ -38,7 +38,12 @@ pub const RULES: Rules = Rules {
     ..GENERIC_RULES
 };
 
-const MODES: [&str; 4] = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
+const MODES: [&str; 4] = [
+    "ReadOnlyMany",
+    "ReadWriteMany",
+    "ReadWriteOnce",
+    "ReadWriteOncePod",
+];
 const CLASS: &str = "volume.beta.kubernetes.io/storage-class";
 const MOUNT_OPTIONS: &str = "volume.beta.kubernetes.io/mount-options";
 
@@ -90,7 +95,11 @@ fn default(object: &mut Value) {
 
 /// A new volume is pending since it was made.
 fn prepare_create(object: &mut Value) {
-    let created = Field::root(object).get("metadata").get("creationTimestamp").value().cloned();
+    let created = Field::root(object)
+        .get("metadata")
+        .get("creationTimestamp")
+        .value()
+        .cloned();
     let mut status = json!({"phase": "Pending"});
     if let Some(created) = created {
         status.set("lastPhaseTransitionTime", created);
@@ -168,7 +177,9 @@ fn access_modes(modes: &Field<'_>, out: &mut Findings) {
         out.push(modes.not_supported_value(mode, &MODES));
     }
     let single = modes.strings().any(|mode| mode == "ReadWriteOncePod");
-    let others = modes.strings().any(|mode| mode != "ReadWriteOncePod" && MODES.contains(&mode));
+    let others = modes
+        .strings()
+        .any(|mode| mode != "ReadWriteOncePod" && MODES.contains(&mode));
     if single && others {
         out.push(modes.forbidden("may not use ReadWriteOncePod with other access modes"));
     }
@@ -184,7 +195,9 @@ fn capacity(capacity: &Field<'_>, out: &mut Findings) {
         out.push(finding);
     }
     for (_, amount) in capacity.entries() {
-        let Some(quantity) = resources::quantity(&amount) else { continue };
+        let Some(quantity) = resources::quantity(&amount) else {
+            continue;
+        };
         if quantity.value() < 0 {
             out.push(amount.invalid_value(quantity.value(), "must be a valid resource quantity"));
         }
@@ -252,10 +265,22 @@ fn source(spec: &Field<'_>) -> Value {
 
 const DEPRECATED: [(&str, &str); 6] = [
     ("cephfs", "cephfs: deprecated in v1.28, non-functional in v1.31+"),
-    ("photonPersistentDisk", "photonPersistentDisk: deprecated in v1.11, non-functional in v1.16+"),
-    ("scaleIO", "scaleIO: deprecated in v1.16, non-functional in v1.22+"),
-    ("storageos", "storageOS: deprecated in v1.22, non-functional in v1.25+"),
-    ("glusterfs", "glusterfs: deprecated in v1.25, non-functional in v1.26+"),
+    (
+        "photonPersistentDisk",
+        "photonPersistentDisk: deprecated in v1.11, non-functional in v1.16+",
+    ),
+    (
+        "scaleIO",
+        "scaleIO: deprecated in v1.16, non-functional in v1.22+",
+    ),
+    (
+        "storageos",
+        "storageOS: deprecated in v1.22, non-functional in v1.25+",
+    ),
+    (
+        "glusterfs",
+        "glusterfs: deprecated in v1.25, non-functional in v1.26+",
+    ),
     ("rbd", "rbd: deprecated in v1.28, non-functional in v1.31+"),
 ];
 
@@ -264,8 +289,14 @@ fn warnings(object: &Value) -> Vec<String> {
     let (spec, annotations) = (root.get("spec"), root.get("metadata").get("annotations"));
     let mut out = Vec::new();
     for (key, text) in [
-        (CLASS, "deprecated since v1.8; use \"storageClassName\" attribute instead"),
-        (MOUNT_OPTIONS, "deprecated since v1.31; use \"mountOptions\" attribute instead"),
+        (
+            CLASS,
+            "deprecated since v1.8; use \"storageClassName\" attribute instead",
+        ),
+        (
+            MOUNT_OPTIONS,
+            "deprecated since v1.31; use \"mountOptions\" attribute instead",
+        ),
     ] {
         if annotations.key(key).exists() {
             out.push(format!("metadata.annotations[{key}]: {text}"));
@@ -291,14 +322,18 @@ pub fn shown_modes(modes: &Field<'_>) -> String {
         ("ReadWriteMany", "RWX"),
         ("ReadWriteOncePod", "RWOP"),
     ];
-    let shown = known.iter().filter(|(mode, _)| modes.strings().any(|other| other == *mode));
+    let shown = known
+        .iter()
+        .filter(|(mode, _)| modes.strings().any(|other| other == *mode));
     shown.map(|(_, short)| *short).collect::<Vec<_>>().join(",")
 }
 
 /// The storage class, which an old annotation may name.
 pub fn shown_class<'a>(object: &Field<'a>) -> &'a str {
     let annotation = object.get("metadata").get("annotations").key(CLASS);
-    annotation.opt_str().unwrap_or(object.get("spec").get("storageClassName").str())
+    annotation
+        .opt_str()
+        .unwrap_or(object.get("spec").get("storageClassName").str())
 }
 
 fn cells(object: &Value, now: i64) -> Vec<Value> {
@@ -318,7 +353,12 @@ fn cells(object: &Value, now: i64) -> Vec<Value> {
         size.map_or("0".to_owned(), |size| size.to_string()).into(),
         shown_modes(&spec.get("accessModes")).into(),
         spec.get("persistentVolumeReclaimPolicy").str().into(),
-        if deleted { "Terminating" } else { status.get("phase").str() }.into(),
+        if deleted {
+            "Terminating"
+        } else {
+            status.get("phase").str()
+        }
+        .into(),
         claimed.into(),
         shown_class(&root).into(),
         or_unset("volumeAttributesClassName"),

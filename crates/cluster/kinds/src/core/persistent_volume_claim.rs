@@ -116,12 +116,21 @@ fn validate_update(new: &Value, old: &Value) -> Findings {
     claim_spec::validate(&spec, options(&old_spec), &mut whole);
     let mut out = whole.clone();
     out.extend(whole);
-    let annotation = |root: &Field<'_>| root.get("metadata").get("annotations").key(CLASS).opt_str().map(str::to_owned);
+    let annotation = |root: &Field<'_>| {
+        root.get("metadata")
+            .get("annotations")
+            .key(CLASS)
+            .opt_str()
+            .map(str::to_owned)
+    };
     let (class, old_class) = (annotation(&root), annotation(&old_root));
     let (named, old_named) = (spec.get("storageClassName"), old_spec.get("storageClassName"));
-    let (upgraded, named_now) = (!old_named.exists() && named.exists(), Some(named.str().to_owned()));
-    let from_annotation = upgraded && old_class.is_some() && named_now == old_class
-        && (class.is_none() || class == old_class);
+    let (upgraded, named_now) = (
+        !old_named.exists() && named.exists(),
+        Some(named.str().to_owned()),
+    );
+    let from_annotation =
+        upgraded && old_class.is_some() && named_now == old_class && (class.is_none() || class == old_class);
     if !from_annotation && class != old_class {
         let place = root.get("metadata").get("annotations").named(CLASS);
         out.push(place.invalid_value(class.unwrap_or_default(), metadata::IMMUTABLE));
@@ -135,8 +144,17 @@ fn validate_update(new: &Value, old: &Value) -> Findings {
         &mut out,
     );
     let attributes = spec.get("volumeAttributesClassName");
-    if old_root.get("status").get("currentVolumeAttributesClassName").exists() && attributes.is_empty() {
-        let to = if attributes.exists() { "empty string" } else { "nil" };
+    if old_root
+        .get("status")
+        .get("currentVolumeAttributesClassName")
+        .exists()
+        && attributes.is_empty()
+    {
+        let to = if attributes.exists() {
+            "empty string"
+        } else {
+            "nil"
+        };
         out.push(attributes.forbidden(format!(
             "update to {to} is forbidden when status.currentVolumeAttributesClassName is not nil"
         )));
@@ -190,7 +208,11 @@ fn shrinks_not(spec: &Field<'_>, old: &Field<'_>, out: &mut Findings) {
         None => new.sign() > 0,
     };
     if new < before && !enough {
-        out.push(requests.get("storage").forbidden("field can not be less than status.capacity"));
+        out.push(
+            requests
+                .get("storage")
+                .forbidden("field can not be less than status.capacity"),
+        );
     }
 }
 
@@ -250,7 +272,9 @@ fn warnings(object: &Value) -> Vec<String> {
         let place = root.get("spec").get("resources").get(which).key("storage");
         if let Some(amount) = resources::quantity(&place).filter(|amount| amount.milli_value() % 1000 != 0) {
             let (path, text) = (place.path(), amount.to_string());
-            out.push(format!("{path}: fractional byte value {text:?} is invalid, must be an integer"));
+            out.push(format!(
+                "{path}: fractional byte value {text:?} is invalid, must be an integer"
+            ));
         }
     }
     out
@@ -270,7 +294,12 @@ fn cells(object: &Value, now: i64) -> Vec<Value> {
     let or_unset = |name: &'static str| Value::from(spec.get(name).opt_str().unwrap_or("<unset>"));
     vec![
         table::name(object),
-        if deleted { "Terminating" } else { status.get("phase").str() }.into(),
+        if deleted {
+            "Terminating"
+        } else {
+            status.get("phase").str()
+        }
+        .into(),
         volume.str().into(),
         capacity.into(),
         modes.into(),

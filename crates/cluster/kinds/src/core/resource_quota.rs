@@ -69,9 +69,8 @@ fn validate_update(new: &Value, old: &Value) -> Findings {
     let spec = root.get("spec");
     let mut out = Vec::new();
     validate(&spec, &mut out);
-    let set = |spec: &Field<'_>| -> BTreeSet<String> {
-        spec.get("scopes").strings().map(str::to_owned).collect()
-    };
+    let set =
+        |spec: &Field<'_>| -> BTreeSet<String> { spec.get("scopes").strings().map(str::to_owned).collect() };
     if set(&spec) != set(&Field::root(old).get("spec")) {
         out.push(shown(&spec.get("scopes"), metadata::IMMUTABLE));
     }
@@ -96,7 +95,10 @@ fn validate(spec: &Field<'_>, out: &mut Findings) {
             out.push(scopes.invalid("unsupported scope"));
         }
         let misplaced = misplaced(scope, &hard);
-        out.extend(std::iter::repeat_with(|| scopes.invalid("unsupported scope applied to resource")).take(misplaced));
+        out.extend(
+            std::iter::repeat_with(|| scopes.invalid("unsupported scope applied to resource"))
+                .take(misplaced),
+        );
     }
     conflicts(&scopes, scopes.strings().collect(), out);
     selector(spec, out);
@@ -117,9 +119,11 @@ fn fits(scope: &str, name: &str) -> bool {
     let pods = name == "pods";
     match scope {
         "BestEffort" => pods,
-        "Terminating" | "NotTerminating" | "NotBestEffort" | "PriorityClass" | "CrossNamespacePodAffinity" => {
-            pods || POD_COMPUTE.contains(&name)
-        }
+        "Terminating"
+        | "NotTerminating"
+        | "NotBestEffort"
+        | "PriorityClass"
+        | "CrossNamespacePodAffinity" => pods || POD_COMPUTE.contains(&name),
         "VolumeAttributesClass" => matches!(name, "persistentvolumeclaims" | "requests.storage"),
         _ => true,
     }
@@ -138,7 +142,10 @@ fn selector(spec: &Field<'_>, out: &mut Findings) {
     let selector = spec.get("scopeSelector");
     let place = selector.get("matchExpressions");
     for requirement in place.list() {
-        let (scope, operator) = (requirement.get("scopeName").str(), requirement.get("operator").str());
+        let (scope, operator) = (
+            requirement.get("scopeName").str(),
+            requirement.get("operator").str(),
+        );
         let values = requirement.get("values");
         if !SCOPES.contains(&scope) {
             out.push(place.get("scopeName").invalid_value(scope, "unsupported scope"));
@@ -147,7 +154,8 @@ fn selector(spec: &Field<'_>, out: &mut Findings) {
             let shown = internal::shown("ScopeSelector", selector.value());
             out.push(place.invalid_shown(shown, "unsupported scope applied to resource"));
         }
-        let only_exists = SCOPES.contains(&scope) && !matches!(scope, "PriorityClass" | "VolumeAttributesClass");
+        let only_exists =
+            SCOPES.contains(&scope) && !matches!(scope, "PriorityClass" | "VolumeAttributesClass");
         if only_exists && operator != "Exists" {
             let detail = "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, \
                           ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, \
@@ -157,12 +165,14 @@ fn selector(spec: &Field<'_>, out: &mut Findings) {
         let place = place.get("values").with(values.value());
         match operator {
             "In" | "NotIn" if values.is_empty() => {
-                let detail = "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector";
+                let detail =
+                    "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector";
                 out.push(place.required(detail));
             }
             "In" | "NotIn" => {}
             "Exists" | "DoesNotExist" if !values.is_empty() => {
-                let detail = "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector";
+                let detail =
+                    "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector";
                 out.push(place.invalid(detail));
             }
             "Exists" | "DoesNotExist" => {}
@@ -172,7 +182,10 @@ fn selector(spec: &Field<'_>, out: &mut Findings) {
             }
         }
     }
-    let set = place.list().map(|requirement| requirement.get("scopeName").str()).collect();
+    let set = place
+        .list()
+        .map(|requirement| requirement.get("scopeName").str())
+        .collect();
     conflicts(&place.with(spec.get("scopes").value()), set, out);
 }
 
@@ -191,9 +204,15 @@ fn cells(object: &Value, now: i64) -> Vec<Value> {
     let status = Field::root(object).get("status");
     let (mut requests, mut limits) = (Vec::new(), Vec::new());
     for (name, hard) in status.get("hard").entries() {
-        let text = |value: &Field<'_>| resources::quantity(value).map_or("0".to_owned(), |amount| amount.to_string());
+        let text = |value: &Field<'_>| {
+            resources::quantity(value).map_or("0".to_owned(), |amount| amount.to_string())
+        };
         let used = text(&status.get("used").key(name));
-        let column = if name.starts_with("limits.") { &mut limits } else { &mut requests };
+        let column = if name.starts_with("limits.") {
+            &mut limits
+        } else {
+            &mut requests
+        };
         column.push(format!("{name}: {used}/{}", text(&hard)));
     }
     vec![

@@ -122,7 +122,11 @@ fn validate_update(new: &Value, old: &Value) -> Findings {
         }
     }
     let meta = new.get("metadata");
-    out.extend(metadata::create_of_kubernetes(&meta, true, names::dns_subdomain_name));
+    out.extend(metadata::create_of_kubernetes(
+        &meta,
+        true,
+        names::dns_subdomain_name,
+    ));
     out.extend(validate(&new));
     out
 }
@@ -159,8 +163,14 @@ fn json_error(bytes: &[u8]) -> Option<String> {
         Err(error) if error.is_eof() => Some("unexpected end of JSON input".to_owned()),
         Err(error) => {
             let text = String::from_utf8_lossy(bytes);
-            let line = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
-            let at = line.chars().nth(error.column().saturating_sub(1)).unwrap_or_default();
+            let line = text
+                .lines()
+                .nth(error.line().saturating_sub(1))
+                .unwrap_or_default();
+            let at = line
+                .chars()
+                .nth(error.column().saturating_sub(1))
+                .unwrap_or_default();
             Some(format!("invalid character {at:?} looking for beginning of value"))
         }
     }
@@ -173,15 +183,27 @@ mod tests {
     use super::*;
 
     fn texts(object: &Value) -> Vec<String> {
-        validate(&Field::root(object)).iter().map(ToString::to_string).collect()
+        validate(&Field::root(object))
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     #[test]
     fn a_type_asks_for_its_keys() {
         for (r#type, expected) in [
-            ("kubernetes.io/tls", vec!["data[tls.crt]: Required value", "data[tls.key]: Required value"]),
-            ("kubernetes.io/ssh-auth", vec!["data[ssh-privatekey]: Required value"]),
-            ("kubernetes.io/dockerconfigjson", vec!["data[.dockerconfigjson]: Required value"]),
+            (
+                "kubernetes.io/tls",
+                vec!["data[tls.crt]: Required value", "data[tls.key]: Required value"],
+            ),
+            (
+                "kubernetes.io/ssh-auth",
+                vec!["data[ssh-privatekey]: Required value"],
+            ),
+            (
+                "kubernetes.io/dockerconfigjson",
+                vec!["data[.dockerconfigjson]: Required value"],
+            ),
             ("Opaque", vec![]),
         ] {
             assert_eq!(texts(&json!({"metadata": {}, "type": r#type})), expected);
@@ -189,8 +211,10 @@ mod tests {
         let object = json!({"type": "kubernetes.io/dockercfg", "data": {".dockercfg": "eA=="}});
         assert_eq!(
             texts(&object),
-            ["data[.dockercfg]: Invalid value: \"<secret contents redacted>\": invalid character 'x' looking for \
-              beginning of value"]
+            [
+                "data[.dockercfg]: Invalid value: \"<secret contents redacted>\": invalid character 'x' looking for \
+              beginning of value"
+            ]
         );
     }
 
@@ -198,6 +222,9 @@ mod tests {
     fn string_data_becomes_data() {
         let mut object = json!({"stringData": {"a": "b"}, "data": {"a": "", "c": "ZA=="}});
         default(&mut object);
-        assert_eq!(object, json!({"type": "Opaque", "data": {"a": "Yg==", "c": "ZA=="}}));
+        assert_eq!(
+            object,
+            json!({"type": "Opaque", "data": {"a": "Yg==", "c": "ZA=="}})
+        );
     }
 }

@@ -17,9 +17,19 @@ pub const RULES: Rules = Rules {
     validate_update: |new, _| {
         metadata::create_of_kubernetes(&Field::root(new).get("metadata"), true, names::dns_subdomain_name)
     },
-    warnings: |object| if is_held_to_secrets(object) { warning() } else { Vec::new() },
+    warnings: |object| {
+        if is_held_to_secrets(object) {
+            warning()
+        } else {
+            Vec::new()
+        }
+    },
     update_warnings: |new, old| {
-        if is_held_to_secrets(new) && !is_held_to_secrets(old) { warning() } else { Vec::new() }
+        if is_held_to_secrets(new) && !is_held_to_secrets(old) {
+            warning()
+        } else {
+            Vec::new()
+        }
     },
     columns: columns::SERVICE_ACCOUNT,
     cells: |object, now| {
@@ -34,12 +44,20 @@ const ENFORCE: &str = "kubernetes.io/enforce-mountable-secrets";
 fn only_names_of_secrets(object: &mut Value) {
     for secret in object.each("secrets") {
         let name = Field::root(secret).get("name").str().to_owned();
-        *secret = if name.is_empty() { json!({}) } else { json!({"name": name}) };
+        *secret = if name.is_empty() {
+            json!({})
+        } else {
+            json!({"name": name})
+        };
     }
 }
 
 fn is_held_to_secrets(object: &Value) -> bool {
-    Field::root(object).get("metadata").get("annotations").key(ENFORCE).exists()
+    Field::root(object)
+        .get("metadata")
+        .get("annotations")
+        .key(ENFORCE)
+        .exists()
 }
 
 fn warning() -> Vec<String> {

@@ -198,15 +198,20 @@ fn domain_name(place: &Field<'_>, out: &mut Findings) {
     } else if !texts.is_empty() {
         bad(name, texts.join(","));
     } else if !name.contains('.') {
-        bad(name, "should be a domain with at least two segments separated by dots".to_owned());
+        bad(
+            name,
+            "should be a domain with at least two segments separated by dots".to_owned(),
+        );
     } else if let Some(label) = name.split('.').find(|label| !names::dns_label(label).is_empty()) {
         bad(label, names::dns_label(label).join(","));
     }
 }
 
 fn hints(hints: &Field<'_>, out: &mut Findings) {
-    let lists: [(&'static str, fn(&str) -> Vec<String>); 2] =
-        [("forZones", names::label_value), ("forNodes", names::dns_subdomain)];
+    let lists: [(&'static str, fn(&str) -> Vec<String>); 2] = [
+        ("forZones", names::label_value),
+        ("forNodes", names::dns_subdomain),
+    ];
     for (list, rule) in lists {
         let list = hints.get(list);
         if list.len() > HINTS_MAX {
@@ -231,19 +236,25 @@ fn address_warnings(slice: &Field<'_>) -> Vec<String> {
     if manager == "endpointslice-controller.k8s.io" || manager == "endpointslicemirroring-controller.k8s.io" {
         return Vec::new();
     }
-    let addresses = slice.items("endpoints").flat_map(|endpoint| endpoint.items("addresses"));
-    addresses.filter_map(|address| ip::warning(&address.path(), address.str())).collect()
+    let addresses = slice
+        .items("endpoints")
+        .flat_map(|endpoint| endpoint.items("addresses"));
+    addresses
+        .filter_map(|address| ip::warning(&address.path(), address.str()))
+        .collect()
 }
 
 fn cells(object: &Value, now: i64) -> Vec<Value> {
     let root = Field::root(object);
     let ports: Vec<String> = root
         .items("ports")
-        .map(|port| match (port.get("port").opt_int(), port.get("name").opt_str()) {
-            (Some(number), _) => number.to_string(),
-            (None, Some(name)) => name.to_owned(),
-            (None, None) => "*".to_owned(),
-        })
+        .map(
+            |port| match (port.get("port").opt_int(), port.get("name").opt_str()) {
+                (Some(number), _) => number.to_string(),
+                (None, Some(name)) => name.to_owned(),
+                (None, None) => "*".to_owned(),
+            },
+        )
         .collect();
     let addresses: Vec<String> = root
         .items("endpoints")

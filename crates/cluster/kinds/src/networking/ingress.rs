@@ -34,7 +34,9 @@ pub const RULES: Rules = Rules {
     warnings: |object| {
         let root = Field::root(object);
         if class_annotation(&root).exists() && !root.get("spec").get("ingressClassName").exists() {
-            vec![format!("annotation {CLASS:?} is deprecated, please use 'spec.ingressClassName' instead")]
+            vec![format!(
+                "annotation {CLASS:?} is deprecated, please use 'spec.ingressClassName' instead"
+            )]
         } else {
             Vec::new()
         }
@@ -195,7 +197,10 @@ fn validate_service(backend: &Field<'_>, service: &Field<'_>, out: &mut Findings
 fn validate_status(new: &Value, old: &Value) -> Findings {
     let balancer = |object| Field::root(object).get("status").get("loadBalancer");
     let (new, old) = (balancer(new), balancer(old));
-    let known: Vec<&str> = old.items("ingress").map(|ingress| ingress.get("ip").str()).collect();
+    let known: Vec<&str> = old
+        .items("ingress")
+        .map(|ingress| ingress.get("ip").str())
+        .collect();
     let mut out = Vec::new();
     for ingress in new.items("ingress") {
         let address = ingress.get("ip");
@@ -211,7 +216,11 @@ fn cells(object: &Value, now: i64) -> Vec<Value> {
     let root = Field::root(object);
     let spec = root.get("spec");
     let class = spec.get("ingressClassName");
-    let ports = if spec.get("tls").is_empty() { "80" } else { "80, 443" };
+    let ports = if spec.get("tls").is_empty() {
+        "80"
+    } else {
+        "80, 443"
+    };
     vec![
         table::name(object),
         class.opt_str().unwrap_or("<none>").into(),

@@ -42,7 +42,11 @@ fn default(object: &mut Value) {
     let spec = object.ensure("spec");
     spec.ensure("podSelector");
     let has_egress = !Field::root(spec).get("egress").is_empty();
-    let types = if has_egress { json!(["Ingress", "Egress"]) } else { json!(["Ingress"]) };
+    let types = if has_egress {
+        json!(["Ingress", "Egress"])
+    } else {
+        json!(["Ingress"])
+    };
     spec.default_zero("policyTypes", types);
     for (direction, _) in DIRECTIONS {
         for rule in spec.each(direction) {
@@ -94,7 +98,8 @@ fn validate_spec(spec: &Field<'_>, options: &Options<'_>, out: &mut Findings) {
     for (direction, peers) in DIRECTIONS {
         for rule in spec.items(direction) {
             rule.items("ports").for_each(|port| validate_port(&port, out));
-            rule.items(peers).for_each(|peer| validate_peer(&peer, options, out));
+            rule.items(peers)
+                .for_each(|peer| validate_peer(&peer, options, out));
         }
     }
     let types = spec.get("policyTypes");
@@ -102,7 +107,9 @@ fn validate_spec(spec: &Field<'_>, options: &Options<'_>, out: &mut Findings) {
         out.push(types.invalid("may not specify more than two policyTypes"));
         return;
     }
-    types.list().for_each(|kind| check::one_of(&kind, &["Ingress", "Egress"], out));
+    types
+        .list()
+        .for_each(|kind| check::one_of(&kind, &["Ingress", "Egress"], out));
 }
 
 fn validate_port(item: &Field<'_>, out: &mut Findings) {

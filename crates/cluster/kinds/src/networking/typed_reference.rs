@@ -11,6 +11,10 @@ pub fn validate(reference: &Field<'_>, out: &mut Findings) {
         check::invalid(&group, names::dns_subdomain(group.str()), out);
     }
     for name in ["kind", "name"] {
-        check::required_name(&reference.get(name), |name| names::path_segment_name(name, false), out);
+        check::required_name(
+            &reference.get(name),
+            |name| names::path_segment_name(name, false),
+            out,
+        );
     }
 }

@@ -51,7 +51,10 @@ fn validate_create(object: &Value) -> Findings {
     let rules = root.get("scheduling");
     validate_labels(&rules.get("nodeSelector"), &mut out);
     let tolerations = rules.get("tolerations");
-    scheduling::tolerations(&tolerations.get("tolerations").with(tolerations.value()), &mut out);
+    scheduling::tolerations(
+        &tolerations.get("tolerations").with(tolerations.value()),
+        &mut out,
+    );
     let mut seen = Vec::new();
     for toleration in tolerations.list() {
         let key = ["key", "operator", "value", "effect"].map(|name| toleration.get(name).str());

@@ -47,7 +47,9 @@ pub const RULES: Rules = Rules {
         let status = Field::root(new).get("status");
         let mut out = Vec::new();
         conditions::validate(&status.get("conditions"), &mut out);
-        COUNTS.iter().for_each(|name| non_negative(&status.get(name), &mut out));
+        COUNTS
+            .iter()
+            .for_each(|name| non_negative(&status.get(name), &mut out));
         out
     },
     columns: columns::POD_DISRUPTION_BUDGET,
@@ -66,7 +68,12 @@ pub const RULES: Rules = Rules {
     ..GENERIC_RULES
 };
 
-const COUNTS: [&str; 4] = ["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"];
+const COUNTS: [&str; 4] = [
+    "disruptionsAllowed",
+    "currentHealthy",
+    "desiredHealthy",
+    "expectedPods",
+];
 
 fn validate(spec: &Field<'_>, allow_invalid_values: bool, out: &mut Findings) {
     let (min, max) = (spec.get("minAvailable"), spec.get("maxUnavailable"));
@@ -79,5 +86,9 @@ fn validate(spec: &Field<'_>, allow_invalid_values: bool, out: &mut Findings) {
         workload::at_most_100_percent(amount, out);
     }
     validate_selector(&spec.get("selector"), allow_invalid_values, out);
-    check::one_of(&spec.get("unhealthyPodEvictionPolicy"), &["AlwaysAllow", "IfHealthyBudget"], out);
+    check::one_of(
+        &spec.get("unhealthyPodEvictionPolicy"),
+        &["AlwaysAllow", "IfHealthyBudget"],
+        out,
+    );
 }

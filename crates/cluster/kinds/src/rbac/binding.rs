@@ -49,11 +49,19 @@ fn validate(binding: &Field<'_>, namespaced: bool) -> Findings {
     if group.str() != GROUP {
         out.push(group.not_supported_value(group.str(), &[GROUP]));
     }
-    let kinds: &[&str] = if namespaced { &["Role", "ClusterRole"] } else { &["ClusterRole"] };
+    let kinds: &[&str] = if namespaced {
+        &["Role", "ClusterRole"]
+    } else {
+        &["ClusterRole"]
+    };
     if !kinds.contains(&kind.str()) {
         out.push(kind.not_supported_value(kind.str(), kinds));
     }
-    check::required_name(&role.get("name"), |name| names::path_segment_name(name, false), &mut out);
+    check::required_name(
+        &role.get("name"),
+        |name| names::path_segment_name(name, false),
+        &mut out,
+    );
     for subject in binding.items("subjects") {
         validate_subject(&subject, namespaced, &mut out);
     }
@@ -87,7 +95,8 @@ fn validate_subject(subject: &Field<'_>, namespaced: bool, out: &mut Findings) {
 /// Upstream checks the whole binding twice. What it grants stays.
 fn validate_update(new: &Value, old: &Value, namespaced: bool) -> Findings {
     let root = Field::root(new);
-    let mut whole = metadata::create_of_kubernetes(&root.get("metadata"), namespaced, names::path_segment_name);
+    let mut whole =
+        metadata::create_of_kubernetes(&root.get("metadata"), namespaced, names::path_segment_name);
     whole.extend(validate(&root, namespaced));
     let mut out = whole.clone();
     out.extend(whole);
@@ -103,10 +112,14 @@ fn cells(object: &Value, now: i64) -> Vec<Value> {
     let root = Field::root(object);
     let role = root.get("roleRef");
     let of = |kind: &str| {
-        let subjects = root.items("subjects").filter(|subject| subject.get("kind").str() == kind);
+        let subjects = root
+            .items("subjects")
+            .filter(|subject| subject.get("kind").str() == kind);
         let names: Vec<String> = subjects
             .map(|subject| match kind {
-                "ServiceAccount" => format!("{}/{}", subject.get("namespace").str(), subject.get("name").str()),
+                "ServiceAccount" => {
+                    format!("{}/{}", subject.get("namespace").str(), subject.get("name").str())
+                }
                 _ => subject.get("name").str().to_owned(),
             })
             .collect();

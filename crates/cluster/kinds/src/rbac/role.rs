@@ -30,9 +30,13 @@ pub const CLUSTER_ROLE: Rules = Rules {
     kind: "ClusterRole",
     validate_create: |object| validate(&Field::root(object), false, false),
     validate_update: |new, old| {
-        let selectors = Field::root(old).get("aggregationRule").get("clusterRoleSelectors");
+        let selectors = Field::root(old)
+            .get("aggregationRule")
+            .get("clusterRoleSelectors");
         let mut found = Vec::new();
-        selectors.list().for_each(|selector| validate_selector(&selector, false, &mut found));
+        selectors
+            .list()
+            .for_each(|selector| validate_selector(&selector, false, &mut found));
         twice(new, false, !found.is_empty())
     },
     columns: columns::CLUSTER_ROLE,
@@ -47,7 +51,8 @@ fn default_rules(object: &mut Value) {
 /// Upstream checks the whole role twice.
 fn twice(new: &Value, namespaced: bool, allow_invalid_values: bool) -> Findings {
     let root = Field::root(new);
-    let mut whole = metadata::create_of_kubernetes(&root.get("metadata"), namespaced, names::path_segment_name);
+    let mut whole =
+        metadata::create_of_kubernetes(&root.get("metadata"), namespaced, names::path_segment_name);
     whole.extend(validate(&root, namespaced, allow_invalid_values));
     let mut out = whole.clone();
     out.extend(whole);
@@ -78,7 +83,10 @@ fn validate(role: &Field<'_>, namespaced: bool, allow_invalid_values: bool) -> F
 
 fn validate_rule(rule: &Field<'_>, namespaced: bool, out: &mut Findings) {
     if rule.get("verbs").is_empty() {
-        out.push(rule.get("verbs").required("verbs must contain at least one value"));
+        out.push(
+            rule.get("verbs")
+                .required("verbs must contain at least one value"),
+        );
     }
     let urls = rule.get("nonResourceURLs");
     let resource_fields = ["apiGroups", "resources", "resourceNames"];

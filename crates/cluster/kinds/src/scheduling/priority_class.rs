@@ -47,7 +47,10 @@ pub const RULES: Rules = Rules {
 const RESERVED: &str = "system-";
 const HIGHEST_FOR_USERS: i64 = 1_000_000_000;
 /// The classes that every cluster has.
-const SYSTEM: [(&str, i64); 2] = [("system-node-critical", 2_000_001_000), ("system-cluster-critical", 2_000_000_000)];
+const SYSTEM: [(&str, i64); 2] = [
+    ("system-node-critical", 2_000_001_000),
+    ("system-cluster-critical", 2_000_000_000),
+];
 
 fn validate_create(object: &Value) -> Findings {
     let root = Field::root(object);

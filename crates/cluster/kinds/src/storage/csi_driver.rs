@@ -17,7 +17,12 @@ pub const RULES: Rules = Rules {
     default: |object| {
         let spec = object.ensure("spec");
         spec.default_to("attachRequired", true);
-        for name in ["podInfoOnMount", "storageCapacity", "requiresRepublish", "seLinuxMount"] {
+        for name in [
+            "podInfoOnMount",
+            "storageCapacity",
+            "requiresRepublish",
+            "seLinuxMount",
+        ] {
             spec.default_to(name, false);
         }
         spec.default_to("fsGroupPolicy", "ReadWriteOnceWithFSType");
@@ -38,7 +43,12 @@ const POLICIES: [&str; 3] = ["File", "None", "ReadWriteOnceWithFSType"];
 const REQUIRED: [&str; 3] = ["attachRequired", "podInfoOnMount", "storageCapacity"];
 
 fn validate(driver: &Field<'_>, out: &mut Findings) {
-    driver_name(&driver.get("name").with(driver.get("metadata").get("name").value()), out);
+    driver_name(
+        &driver
+            .get("name")
+            .with(driver.get("metadata").get("name").value()),
+        out,
+    );
     validate_spec(&driver.get("spec"), out);
 }
 
@@ -54,9 +64,9 @@ fn validate_spec(spec: &Field<'_>, out: &mut Findings) {
         let (audience, seconds) = (request.get("audience"), request.get("expirationSeconds"));
         if audiences.contains(&audience.str()) {
             out.push(audience.duplicate());
-        } else {
-            audiences.push(audience.str());
+            continue;
         }
+        audiences.push(audience.str());
         if let Some(number) = seconds.opt_int() {
             if number < 600 {
                 out.push(seconds.invalid("may not specify a duration less than 10 minutes"));
@@ -66,8 +76,9 @@ fn validate_spec(spec: &Field<'_>, out: &mut Findings) {
             }
         }
     }
-    for mode in spec.items("volumeLifecycleModes") {
-        check::one_of(&mode, &["Ephemeral", "Persistent"], out);
+    let (modes, known) = (spec.get("volumeLifecycleModes"), ["Persistent", "Ephemeral"]);
+    for mode in modes.strings().filter(|mode| !known.contains(mode)) {
+        out.push(modes.not_supported_value(mode, &known));
     }
 }
 
@@ -76,9 +87,15 @@ fn validate_update(new: &Value, old: &Value) -> Findings {
     let spec = new.get("spec");
     let mut out = Vec::new();
     validate_spec(&spec, &mut out);
-    for name in ["attachRequired", "volumeLifecycleModes"] {
-        metadata::immutable(&spec.get(name), &old.get(name), &mut out);
-    }
+    // Upstream's path for the first.
+    let attach = spec.get("attachRequired");
+    metadata::immutable(
+        &spec.get("attachedRequired").with(attach.value()),
+        &old.get("attachRequired"),
+        &mut out,
+    );
+    let modes = "volumeLifecycleModes";
+    metadata::immutable(&spec.get(modes), &old.get(modes), &mut out);
     out
 }
 
@@ -86,16 +103,29 @@ fn cells(object: &Value, now: i64) -> Vec<Value> {
     let spec = Field::root(object).get("spec");
     let truth = |name: &'static str, none: bool| Value::from(spec.get(name).opt_bool().unwrap_or(none));
     let requests = spec.get("tokenRequests");
-    let audiences: Vec<&str> = requests.list().map(|request| request.get("audience").str()).collect();
+    let audiences: Vec<&str> = requests
+        .list()
+        .map(|request| request.get("audience").str())
+        .collect();
     let modes: Vec<&str> = spec.get("volumeLifecycleModes").strings().collect();
     vec![
         table::name(object),
         truth("attachRequired", true),
         truth("podInfoOnMount", false),
         truth("storageCapacity", false),
-        if requests.exists() { audiences.join(",") } else { "<unset>".to_owned() }.into(),
+        if requests.exists() {
+            audiences.join(",")
+        } else {
+            "<unset>".to_owned()
+        }
+        .into(),
         truth("requiresRepublish", false),
-        if modes.is_empty() { "<none>".to_owned() } else { modes.join(",") }.into(),
+        if modes.is_empty() {
+            "<none>".to_owned()
+        } else {
+            modes.join(",")
+        }
+        .into(),
         table::age(object, now),
     ]
 }

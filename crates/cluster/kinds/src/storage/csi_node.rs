@@ -5,7 +5,6 @@ use serde_json::Value;
 use crate::core::volume_source::driver_name;
 use crate::cursor::{Field, Findings};
 use crate::edit::Edit;
-use crate::labels::validate_label_name;
 use crate::rules::{GENERIC_RULES, Rules};
 use crate::{columns, names, table};
 
@@ -15,7 +14,11 @@ pub const RULES: Rules = Rules {
     version: "v1",
     kind: "CSINode",
     name: names::dns_subdomain_name,
-    default: |object| object.ensure("spec").default_to("drivers", Value::Array(Vec::new())),
+    default: |object| {
+        object
+            .ensure("spec")
+            .default_to("drivers", Value::Array(Vec::new()))
+    },
     validate_create: |object| {
         let mut out = Vec::new();
         validate(&Field::root(object).get("spec"), &mut out);
@@ -34,7 +37,7 @@ pub const RULES: Rules = Rules {
     ..GENERIC_RULES
 };
 
-const NODE_ID_MAX: usize = 256;
+const NODE_ID_MAX: usize = 192;
 
 fn validate(spec: &Field<'_>, out: &mut Findings) {
     let mut seen = Vec::new();
@@ -56,13 +59,18 @@ fn validate(spec: &Field<'_>, out: &mut Findings) {
             seen.push(name.str());
         }
         let mut keys = Vec::new();
-        for key in driver.items("topologyKeys") {
-            if keys.contains(&key.str()) {
-                out.push(key.duplicate());
-            } else {
-                keys.push(key.str());
+        // Upstream reports at the driver.
+        for key in driver.items("topologyKeys").map(|key| key.str()) {
+            if key.is_empty() {
+                out.push(driver.required(""));
             }
-            validate_label_name(&key, out);
+            if keys.contains(&key) {
+                out.push(driver.duplicate_value(key));
+            } else {
+                keys.push(key);
+            }
+            let texts = names::qualified_name(key);
+            out.extend(texts.into_iter().map(|text| driver.invalid_value(key, text)));
         }
     }
 }

@@ -23,7 +23,13 @@ pub const RULES: Rules = Rules {
     prepare_update: |new, old| new.keep("status", old),
     validate_create: |object| {
         let mut out = Vec::new();
-        validate(&Field::root(object).get("spec"), &mut out);
+        let spec = Field::root(object).get("spec");
+        validate(&spec, &mut out);
+        driver_name(&spec.get("attacher"), &mut out);
+        let volume = spec.get("source").get("persistentVolumeName");
+        if volume.exists() {
+            check::invalid(&volume, names::dns_subdomain(volume.str()), &mut out);
+        }
         out
     },
     validate_update,
@@ -44,15 +50,19 @@ pub const RULES: Rules = Rules {
 };
 
 fn validate(spec: &Field<'_>, out: &mut Findings) {
-    driver_name(&spec.get("attacher"), out);
+    check::required(&spec.get("attacher"), out);
     let source = spec.get("source");
     let (inline, volume) = (source.get("inlineVolumeSpec"), source.get("persistentVolumeName"));
     match (inline.exists(), volume.exists()) {
         (false, false) => {
-            out.push(source.required("must specify exactly one of inlineVolumeSpec and persistentVolumeName"));
+            out.push(
+                source.required("must specify exactly one of inlineVolumeSpec and persistentVolumeName"),
+            );
         }
         (true, true) => {
-            out.push(source.forbidden("must specify exactly one of inlineVolumeSpec and persistentVolumeName"));
+            out.push(
+                source.forbidden("must specify exactly one of inlineVolumeSpec and persistentVolumeName"),
+            );
         }
         (false, true) if volume.is_empty() => {
             out.push(volume.required("must specify non empty persistentVolumeName"));

@@ -24,7 +24,8 @@ pub fn allocate(new: &mut Value, old: Option<&Value>, answer: &Value) {
     let spec = &mut new["spec"];
     let has_address = |spec: &Value| spec["type"] != "ExternalName";
     let both = old["type"].is_string() && has_address(old) && has_address(spec);
-    let is_empty = |value: &Value| value.is_null() || *value == "" || value.as_array().is_some_and(Vec::is_empty);
+    let is_empty =
+        |value: &Value| value.is_null() || *value == "" || value.as_array().is_some_and(Vec::is_empty);
     if both {
         if is_empty(&spec["clusterIP"]) {
             set(spec, "clusterIP", &old["clusterIP"]);
@@ -39,7 +40,11 @@ pub fn allocate(new: &mut Value, old: Option<&Value>, answer: &Value) {
         let addresses = json!([spec["clusterIP"]]);
         set(spec, "clusterIPs", &addresses);
     }
-    let given = if answer["spec"].is_object() { &answer["spec"] } else { old };
+    let given = if answer["spec"].is_object() {
+        &answer["spec"]
+    } else {
+        old
+    };
     if has_address(spec) {
         for name in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
             if is_empty(&spec[name]) {
@@ -50,7 +55,10 @@ pub fn allocate(new: &mut Value, old: Option<&Value>, answer: &Value) {
     if is_empty(&spec["healthCheckNodePort"]) && given["type"] == spec["type"] {
         set(spec, "healthCheckNodePort", &given["healthCheckNodePort"]);
     }
-    let ports = spec["ports"].as_array_mut().map(Vec::as_mut_slice).unwrap_or_default();
+    let ports = spec["ports"]
+        .as_array_mut()
+        .map(Vec::as_mut_slice)
+        .unwrap_or_default();
     for (index, port) in ports.iter_mut().enumerate() {
         if is_empty(&port["nodePort"]) {
             set(port, "nodePort", &given["ports"][index]["nodePort"]);

@@ -79,7 +79,10 @@ fn default(object: &mut Value) {
 fn affinity(spec: &mut Value) {
     spec.default_zero("sessionAffinity", "None");
     let view = Field::root(spec);
-    let config = view.get("sessionAffinityConfig").get("clientIP").get("timeoutSeconds");
+    let config = view
+        .get("sessionAffinityConfig")
+        .get("clientIP")
+        .get("timeoutSeconds");
     match (view.get("sessionAffinity").str(), config.exists()) {
         ("None", _) => spec.unset("sessionAffinityConfig"),
         ("ClientIP", false) => spec.set(
@@ -113,7 +116,10 @@ fn warnings(object: &Value) -> Vec<String> {
     let root = Field::root(object);
     let spec = root.get("spec");
     let mut out = Vec::new();
-    let hints = root.get("metadata").get("annotations").key("service.kubernetes.io/topology-aware-hints");
+    let hints = root
+        .get("metadata")
+        .get("annotations")
+        .key("service.kubernetes.io/topology-aware-hints");
     if hints.exists() {
         out.push(
             "annotation service.kubernetes.io/topology-aware-hints is deprecated, please use \
@@ -123,7 +129,10 @@ fn warnings(object: &Value) -> Vec<String> {
     }
     let (address, r#type) = (spec.get("clusterIP").str(), spec.get("type").str());
     if !matches!(address, "" | "None") {
-        out.extend(spec.items("clusterIPs").filter_map(|ip| ip::warning(&ip.path(), ip.str())));
+        out.extend(
+            spec.items("clusterIPs")
+                .filter_map(|ip| ip::warning(&ip.path(), ip.str())),
+        );
     }
     if r#type == "ClusterIP" && address == "None" {
         if !spec.get("loadBalancerIP").is_empty() {
@@ -136,7 +145,10 @@ fn warnings(object: &Value) -> Vec<String> {
             out.push("spec.SessionAffinity is ignored for headless services".to_owned());
         }
     }
-    out.extend(spec.items("externalIPs").filter_map(|ip| ip::warning(&ip.path(), ip.str())));
+    out.extend(
+        spec.items("externalIPs")
+            .filter_map(|ip| ip::warning(&ip.path(), ip.str())),
+    );
     let balancer = spec.get("loadBalancerIP");
     out.extend(ip::warning(&balancer.path(), balancer.str()));
     for range in spec.items("loadBalancerSourceRanges") {

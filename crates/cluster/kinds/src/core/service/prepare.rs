@@ -38,9 +38,15 @@ fn no_longer_needed(new: &Value, old: &Value) -> Vec<&'static str> {
         if same("clusterIP") && same("clusterIPs") {
             out.extend(["clusterIP", "clusterIPs"]);
         }
-        out.extend(["ipFamilies", "ipFamilyPolicy"].into_iter().filter(|name| same(name)));
+        out.extend(
+            ["ipFamilies", "ipFamilyPolicy"]
+                .into_iter()
+                .filter(|name| same(name)),
+        );
     }
-    if was_now(&needs_health_check) && new.get("healthCheckNodePort").int() == old.get("healthCheckNodePort").int() {
+    if was_now(&needs_health_check)
+        && new.get("healthCheckNodePort").int() == old.get("healthCheckNodePort").int()
+    {
         out.push("healthCheckNodePort");
     }
     if was_now(&is_balanced) {
@@ -59,7 +65,9 @@ fn has_node_ports(spec: &Value) -> bool {
 
 fn no_new_node_ports(new: &Value, old: &Value) -> bool {
     let ports = |spec: &Value| -> Vec<i64> {
-        let ports = Field::root(spec).items("ports").map(|port| port.get("nodePort").int());
+        let ports = Field::root(spec)
+            .items("ports")
+            .map(|port| port.get("nodePort").int());
         ports.filter(|port| *port != 0).collect()
     };
     let old = ports(old);

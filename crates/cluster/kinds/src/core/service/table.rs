@@ -10,7 +10,11 @@ pub fn cells(object: &Value, now: i64) -> Vec<Value> {
     let root = Field::root(object);
     let spec = root.get("spec");
     let ports: Vec<String> = spec.items("ports").map(|port| shown_port(&port)).collect();
-    let ports = if ports.is_empty() { "<none>".to_owned() } else { ports.join(",") };
+    let ports = if ports.is_empty() {
+        "<none>".to_owned()
+    } else {
+        ports.join(",")
+    };
     vec![
         table::name(object),
         spec.get("type").str().into(),
@@ -41,7 +45,11 @@ fn external(service: &Field<'_>) -> String {
             if !balancer.is_empty() {
                 addresses.insert(0, &balancer);
             }
-            if addresses.is_empty() { "<pending>".to_owned() } else { addresses.join(",") }
+            if addresses.is_empty() {
+                "<pending>".to_owned()
+            } else {
+                addresses.join(",")
+            }
         }
         "ExternalName" => spec.get("externalName").str().to_owned(),
         _ => "<unknown>".to_owned(),

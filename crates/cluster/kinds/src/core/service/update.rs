@@ -73,11 +73,19 @@ fn families(new: &Field<'_>, old: &Field<'_>, out: &mut Findings) {
     if has_none(new) || has_none(old) || is_headless(new) || is_headless(old) {
         return;
     }
-    let (all, old_all, addresses) = (new.get("ipFamilies"), old.get("ipFamilies"), new.get("clusterIPs"));
+    let (all, old_all, addresses) = (
+        new.get("ipFamilies"),
+        old.get("ipFamilies"),
+        new.get("clusterIPs"),
+    );
     let first = all.index(0);
     let first_changed = first.str() != old_all.index(0).str();
     if all.len() == old_all.len() {
-        let changed = all.strings().zip(old_all.strings()).filter(|(new, old)| new != old).count();
+        let changed = all
+            .strings()
+            .zip(old_all.strings())
+            .filter(|(new, old)| new != old)
+            .count();
         out.extend(std::iter::repeat_with(|| shown(&first, &all, ONCE)).take(changed));
     } else if old_all.len() > all.len() {
         if addresses.len() == 0 {

@@ -73,7 +73,10 @@ fn type_fields(spec: &Field<'_>, out: &mut Findings) {
         "ExternalName" => {
             for name in ["clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
                 if !spec.get(name).is_empty() {
-                    out.push(spec.get(name).forbidden("may not be set for ExternalName services"));
+                    out.push(
+                        spec.get(name)
+                            .forbidden("may not be set for ExternalName services"),
+                    );
                 }
             }
             let name = spec.get("externalName");
@@ -104,7 +107,11 @@ fn ports(spec: &Field<'_>, out: &mut Findings) {
         }
         let number = port.get("port");
         let texts = names::port_number(number.int());
-        out.extend(texts.into_iter().map(|text| number.invalid_value(number.int(), text)));
+        out.extend(
+            texts
+                .into_iter()
+                .map(|text| number.invalid_value(number.int(), text)),
+        );
         check::required_one_of(&port.get("protocol"), &["SCTP", "TCP", "UDP"], out);
         port_number_or_name(&port.get("targetPort"), out);
         let application = port.get("appProtocol");
@@ -121,7 +128,10 @@ fn session_affinity(spec: &Field<'_>, out: &mut Findings) {
         "ClientIP" => {
             let client = config.get("clientIP");
             let seconds = client.get("timeoutSeconds");
-            if let Some(missing) = [&config, &client, &seconds].into_iter().find(|field| !field.exists()) {
+            if let Some(missing) = [&config, &client, &seconds]
+                .into_iter()
+                .find(|field| !field.exists())
+            {
                 out.push(missing.required("when session affinity type is ClientIP"));
             } else if !(1..=AFFINITY_SECONDS_MAX).contains(&seconds.int()) {
                 let detail = format!("must be greater than 0 and less than {AFFINITY_SECONDS_MAX}");
@@ -297,7 +307,8 @@ fn external_traffic(spec: &Field<'_>, out: &mut Findings) {
     }
     if !needs_health_check(spec) {
         if port.int() != 0 {
-            let detail = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
+            let detail =
+                "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
             out.push(port.invalid(detail));
         }
     } else if port.int() == 0 {

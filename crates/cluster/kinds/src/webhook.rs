@@ -1,39 +1,10 @@
-//! Conversion by webhook (`validateCustomResourceConversion`, `apiserver/pkg/util/webhook/validation.go`).
+//! Where a webhook is and what it takes (`apiserver/pkg/util/webhook/validation.go`).
 
 use crate::cursor::{Field, Findings};
 use crate::{check, names};
 
 const REVIEWS: [&str; 2] = ["v1", "v1beta1"];
 const FORM: &str = "; desired format: https://host[/path]";
-
-/// Checks the internal form of `spec.conversion`.
-pub fn conversion(conversion: &Field<'_>, out: &mut Findings) {
-    if !conversion.exists() {
-        return;
-    }
-    let strategy = conversion.get("strategy");
-    check::required_one_of(&strategy, &["None", "Webhook"], out);
-    let (client, reviews) = (
-        conversion.get("webhookClientConfig"),
-        conversion.get("conversionReviewVersions"),
-    );
-    if strategy.str() != "Webhook" {
-        let detail = "should not be set when strategy is not set to Webhook";
-        if client.exists() {
-            out.push(client.forbidden(detail));
-        }
-        if !reviews.is_empty() {
-            out.push(reviews.forbidden(detail));
-        }
-        return;
-    }
-    if client.exists() {
-        client_config(&client, out);
-    } else {
-        out.push(client.required("required when strategy is set to Webhook"));
-    }
-    review_versions(&reviews, out);
-}
 
 /// Where a webhook is: a URL or a Service.
 pub fn client_config(client: &Field<'_>, out: &mut Findings) {
@@ -51,7 +22,9 @@ fn url(place: &Field<'_>, out: &mut Findings) {
     let authority = rest.strip_prefix("//").unwrap_or_default();
     let end = authority.find(['/', '?', '#']).unwrap_or(authority.len());
     let (authority, path) = authority.split_at(end);
-    let (user, host) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
+    let (user, host) = authority
+        .rsplit_once('@')
+        .map_or((None, authority), |(user, host)| (Some(user), host));
     if scheme != "https" {
         out.push(place.invalid_value(scheme, format!("'https' is the only allowed URL scheme{FORM}")));
     }
@@ -72,8 +45,11 @@ fn url(place: &Field<'_>, out: &mut Findings) {
 }
 
 fn validate_service(service: &Field<'_>, out: &mut Findings) {
-    for name in ["name", "namespace"] {
-        check::required(&service.get(name), out);
+    // Upstream takes the one for the other.
+    for (place, checked) in [("name", "namespace"), ("namespace", "name")] {
+        if service.get(checked).is_empty() {
+            out.push(service.get(place).required(""));
+        }
     }
     let port = service.get("port");
     let texts = names::port_number(port.int());
@@ -97,17 +73,18 @@ fn validate_service(service: &Field<'_>, out: &mut Findings) {
                     continue;
                 }
                 let texts = names::dns_subdomain(step);
-                out.extend(texts.iter().map(|text| path.invalid(format!("segment[{index}]: {text}"))));
+                out.extend(
+                    texts
+                        .iter()
+                        .map(|text| path.invalid(format!("segment[{index}]: {text}"))),
+                );
             }
         }
     }
 }
 
-fn review_versions(versions: &Field<'_>, out: &mut Findings) {
-    if versions.is_empty() {
-        out.push(versions.required(""));
-        return;
-    }
+/// The versions of reviews that a webhook takes; there is at least one.
+pub fn review_versions(versions: &Field<'_>, out: &mut Findings) {
     let mut seen = Vec::new();
     for version in versions.list() {
         if seen.contains(&version.str()) {
