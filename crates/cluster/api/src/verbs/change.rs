@@ -242,7 +242,7 @@ fn check_revision(
                 kind: FindingKind::Invalid,
                 path: "metadata.resourceVersion".to_owned(),
                 value: Some(json!(0)),
-                shown: Some("0x0".to_owned()),
+                shown: None,
                 detail: "must be specified for an update".to_owned(),
             };
             let about = About::new(&scope.resource.group, &scope.resource.plural);
