@@ -43,7 +43,7 @@ fn key_error(types: &[String]) -> Option<String> {
 }
 
 /// The types of the blocks that are complete.
-fn blocks(bytes: &[u8]) -> Vec<String> {
+pub fn blocks(bytes: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(bytes);
     let mut types = Vec::new();
     let mut open: Option<&str> = None;

@@ -1,14 +1,15 @@
 //! CertificateSigningRequest (`pkg/registry/certificates/certificates/strategy.go`,
-//! `pkg/apis/certificates/validation/validation.go`). Whether the request itself is well formed and signed takes
-//! cryptography and is not looked at here.
+//! `pkg/apis/certificates/validation/validation.go`). Whether the request within its PEM block is well formed and
+//! signed takes cryptography and is not looked at here.
 
+use base64::Engine as _;
 use serde_json::{Value, json};
 
 use crate::cursor::{Field, Findings};
 use crate::edit::Edit;
 use crate::field::go_quote;
 use crate::rules::{GENERIC_RULES, Rules, Selectable, SubresourceRules};
-use crate::{cell, check, columns, names, table};
+use crate::{cell, check, columns, names, pem, table};
 
 /// The row of CertificateSigningRequest.
 pub const RULES: Rules = Rules {
@@ -164,6 +165,16 @@ fn validate(object: &Field<'_>, old: Option<&Field<'_>>, out: &mut Findings) {
     );
     let known = |field: &Field<'_>| field.strings().all(|usage| USAGES.contains(&usage));
     let old_spec = old.map(|old| old.get("spec"));
+    let request = spec.get("request");
+    let pem = base64::engine::general_purpose::STANDARD
+        .decode(request.str())
+        .unwrap_or_default();
+    if pem::blocks(&pem)
+        .first()
+        .is_none_or(|kind| kind != "CERTIFICATE REQUEST")
+    {
+        out.push(request.invalid("PEM block type must be CERTIFICATE REQUEST"));
+    }
     check::required(&usages, out);
     if old_spec.as_ref().is_none_or(|old| known(&old.get("usages"))) {
         for usage in usages.list().filter(|usage| !USAGES.contains(&usage.str())) {

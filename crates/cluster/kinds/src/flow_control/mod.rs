@@ -5,6 +5,7 @@ pub mod priority_level;
 
 use serde_json::Value;
 
+use crate::cursor::{Field, Findings};
 use crate::edit::Edit;
 
 /// Before a status update: metadata stays as it is, its managedFields aside.
@@ -14,4 +15,20 @@ fn prepare_status(new: &mut Value, old: &Value) {
     new.keep("metadata", old);
     new.ensure("metadata").keep("managedFields", &fields);
     new.ensure("metadata").keep("resourceVersion", &fields);
+}
+
+/// Conditions have a type each, no two the same.
+fn validate_conditions(object: &Value) -> Findings {
+    let (mut out, mut seen) = (Vec::new(), Vec::new());
+    for condition in Field::root(object).get("status").items("conditions") {
+        let kind = condition.get("type");
+        if seen.contains(&kind.str()) {
+            out.push(kind.duplicate_value(kind.str()));
+        }
+        seen.push(kind.str());
+        if kind.is_empty() {
+            out.push(kind.required(""));
+        }
+    }
+    out
 }
