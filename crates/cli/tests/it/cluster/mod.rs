@@ -1,0 +1,8 @@
+//! The embedded Kubernetes as its clients meet it: a server process, and real programs that talk to it.
+
+mod informer;
+mod kubelet;
+mod lifecycle;
+mod server;
+mod sessions;
+mod wire;
