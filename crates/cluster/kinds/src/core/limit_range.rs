@@ -133,8 +133,7 @@ fn validate_amounts(item: &Field<'_>, name: &str, is_pod: bool, out: &mut Findin
     let (min, max) = (amount("min"), amount("max"));
     let default = amount("default").filter(|_| !is_pod);
     let request = amount("defaultRequest").filter(|_| !is_pod);
-    // The smaller, the greater, where it is shown, which of the two is shown, what they are called.
-    let rules: [(&Option<Quantity>, &Option<Quantity>, &'static str, bool, Words); 6] = [
+    let rules: [Order<'_>; 6] = [
         (
             &min,
             &max,
@@ -198,6 +197,15 @@ fn validate_amounts(item: &Field<'_>, name: &str, is_pod: bool, out: &mut Findin
         out.push(place("defaultRequest").invalid_value(request.to_string(), detail));
     }
 }
+
+/// The smaller, the greater, where it is shown, whether the greater is shown, what they are called.
+type Order<'a> = (
+    &'a Option<Quantity>,
+    &'a Option<Quantity>,
+    &'static str,
+    bool,
+    Words,
+);
 
 struct Words(&'static str, &'static str);
 

@@ -151,7 +151,7 @@ fn validate_change(new: &Value, old: &Value) -> Findings {
     }
     let (spec, old_spec) = (node.get("spec"), old.get("spec"));
     let (ranges, old_ranges) = (spec.get("podCIDRs"), old_spec.get("podCIDRs"));
-    if old_ranges.len() > 0 {
+    if !old_ranges.is_empty() {
         let changed = if old_ranges.len() == ranges.len() {
             ranges
                 .strings()

@@ -224,10 +224,11 @@ fn validate_update(new: &Value, old: &Value) -> Findings {
     let (source, old_source) = (source(&spec), source(&old_spec));
     let mut compared = source.clone();
     let secret = "controllerExpandSecretRef";
-    if old_source["csi"].is_object() && old_source["csi"].get(secret).is_none() {
-        if let Some(csi) = compared.child("csi") {
-            csi.unset(secret);
-        }
+    if old_source["csi"].is_object()
+        && old_source["csi"].get(secret).is_none()
+        && let Some(csi) = compared.child("csi")
+    {
+        csi.unset(secret);
     }
     if !same(Some(&compared), Some(&old_source)) {
         let pretty = |source: &Value| internal::pretty("PersistentVolumeSource", source);

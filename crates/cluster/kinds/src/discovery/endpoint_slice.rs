@@ -207,8 +207,11 @@ fn domain_name(place: &Field<'_>, out: &mut Findings) {
     }
 }
 
+/// Tells what is wrong with a name.
+type Rule = fn(&str) -> Vec<String>;
+
 fn hints(hints: &Field<'_>, out: &mut Findings) {
-    let lists: [(&'static str, fn(&str) -> Vec<String>); 2] = [
+    let lists: [(&'static str, Rule); 2] = [
         ("forZones", names::label_value),
         ("forNodes", names::dns_subdomain),
     ];

@@ -58,13 +58,13 @@ fn addresses(new: &Field<'_>, old: &Field<'_>, out: &mut Findings) {
             }
         }
     } else if old_all.len() > all.len() {
-        if all.len() == 0 {
+        if all.is_empty() {
             out.push(shown(&all.index(0), &all, "primary clusterIP can not be unset"));
         } else if first_changed {
             out.push(shown(&all.index(0), &all, ONCE));
         }
         released(new, all.len() == 1, "clusterIP", out);
-    } else if old_all.len() > 0 && first_changed {
+    } else if !old_all.is_empty() && first_changed {
         out.push(shown(&all.index(0), &all, ONCE));
     }
 }
@@ -88,14 +88,14 @@ fn families(new: &Field<'_>, old: &Field<'_>, out: &mut Findings) {
             .count();
         out.extend(std::iter::repeat_with(|| shown(&first, &all, ONCE)).take(changed));
     } else if old_all.len() > all.len() {
-        if addresses.len() == 0 {
+        if addresses.is_empty() {
             out.push(shown(&first, &all, "primary ipFamily can not be unset"));
         }
-        if all.len() > 0 && first_changed {
+        if !all.is_empty() && first_changed {
             out.push(shown(&first, &addresses, ONCE));
         }
         released(new, all.len() == 1, "ipFamily", out);
-    } else if old_all.len() > 0 && first_changed {
+    } else if !old_all.is_empty() && first_changed {
         out.push(shown(&first, &addresses, ONCE));
     }
 }
