@@ -110,56 +110,84 @@ fn told(finding: structural::Finding) -> Finding {
         structural::FindingKind::TooLong => FindingKind::TooLong,
         structural::FindingKind::TooMany => FindingKind::TooMany,
     };
+    // How many there are is part of the text (`field.TooMany`).
+    let (value, detail) = match (kind, finding.value) {
+        (FindingKind::TooMany, Some(count)) => (None, format!("{count}: {}", finding.detail)),
+        (_, value) => (value, finding.detail),
+    };
     Finding {
         kind,
         path: finding.path,
-        value: finding.value,
+        value,
         shown: None,
-        detail: finding.detail,
+        detail,
     }
 }
 
 fn check_scale(custom: &CustomResource, object: &Value, spec: bool, found: &mut Vec<Finding>) {
     let Some(scale) = &custom.scale else { return };
-    let paths = [(&scale.spec_replicas, spec), (&scale.status_replicas, true)];
-    for (path, _) in paths.into_iter().filter(|(_, asked)| *asked) {
-        let Some(number) = at(path, object) else { continue };
-        let detail = match number.as_i64() {
-            None => format!(
-                "{path} accessor error: {} is of the type {}, expected int64",
-                crate::patching::go_print(number),
-                go_type(number)
-            ),
-            Some(number) if number < 0 => "should be a non-negative integer".to_owned(),
-            Some(number) if number > i64::from(i32::MAX) => {
-                format!("should be less than or equal to {}", i32::MAX)
-            }
-            Some(_) => continue,
+    let numbers = [(&scale.spec_replicas, spec), (&scale.status_replicas, true)];
+    for (path, _) in numbers.into_iter().filter(|(_, asked)| *asked) {
+        let (value, detail) = match nested(path, object) {
+            Err(why) => (0, why),
+            Ok(None) => continue,
+            Ok(Some(found)) => match found.as_i64() {
+                None => (0, wrong_type(path, found, "int64")),
+                Some(number) if number < 0 => (number, "should be a non-negative integer".to_owned()),
+                Some(number) if number > i64::from(i32::MAX) => {
+                    (number, format!("should be less than or equal to {}", i32::MAX))
+                }
+                Some(_) => continue,
+            },
         };
-        let value = number.as_i64().unwrap_or(0);
-        found.push(Finding {
-            kind: FindingKind::Invalid,
-            path: path.to_string(),
-            value: Some(value.into()),
-            shown: None,
-            detail,
-        });
+        found.push(invalid(path, value.into(), detail));
     }
-    if let Some(path) = scale.label_selector.as_deref().filter(|path| !path.is_empty())
-        && let Some(other) = at(path, object).filter(|value| !value.is_string())
-    {
-        found.push(Finding {
-            kind: FindingKind::Invalid,
-            path: path.to_owned(),
-            value: Some("".into()),
-            shown: None,
-            detail: format!(
-                "{path} accessor error: {} is of the type {}, expected string",
-                crate::patching::go_print(other),
-                go_type(other)
-            ),
-        });
+    if let Some(path) = scale.label_selector.as_deref().filter(|path| !path.is_empty()) {
+        let detail = match nested(path, object) {
+            Err(why) => why,
+            Ok(Some(other)) if !other.is_string() => wrong_type(path, other, "string"),
+            Ok(_) => return,
+        };
+        found.push(invalid(path, "".into(), detail));
     }
+}
+
+fn invalid(path: &str, value: Value, detail: String) -> Finding {
+    Finding {
+        kind: FindingKind::Invalid,
+        path: path.to_owned(),
+        value: Some(value),
+        shown: None,
+        detail,
+    }
+}
+
+fn wrong_type(path: &str, found: &Value, wanted: &str) -> String {
+    let shown = crate::patching::go_print(found);
+    format!(
+        "{path} accessor error: {shown} is of the type {}, expected {wanted}",
+        go_type(found)
+    )
+}
+
+/// A field by its path; an error where what is above it has no fields
+/// (`apimachinery/pkg/apis/meta/v1/unstructured/helpers.go NestedFieldNoCopy`).
+fn nested<'v>(path: &str, object: &'v Value) -> Result<Option<&'v Value>, String> {
+    let mut value = object;
+    let mut place = String::new();
+    for name in path.trim_start_matches('.').split('.') {
+        place.push('.');
+        place.push_str(name);
+        match value {
+            Value::Null => return Ok(None),
+            Value::Object(fields) => match fields.get(name) {
+                Some(below) => value = below,
+                None => return Ok(None),
+            },
+            other => return Err(wrong_type(&place, other, "map[string]interface{}")),
+        }
+    }
+    Ok(Some(value))
 }
 
 /// What a path leads to.
