@@ -534,8 +534,7 @@ fn comparable(mut object: Value) -> Value {
         .get_mut("finalizers")
         .and_then(Value::as_array_mut)
     {
-        finalizers
-            .retain(|name| !PROTECTIONS.contains(&name.as_str().unwrap_or_default()));
+        finalizers.retain(|name| !PROTECTIONS.contains(&name.as_str().unwrap_or_default()));
         if finalizers.is_empty() {
             object["metadata"]
                 .as_object_mut()
