@@ -219,16 +219,26 @@ fn unrestorable(schema: &Schema, id: TypeId, value: &Value) -> Option<String> {
         (Some(_), None, other) => Some(format!("cannot restore map from {}", reflect_kind(other))),
         (None, Some(_), other) => Some(format!("cannot restore slice from {}", reflect_kind(other))),
         _ => {
-            let fits = match r#type.scalar? {
-                Scalar::String => value.is_string(),
-                Scalar::Boolean => value.is_boolean(),
-                Scalar::Int32 | Scalar::Int64 => value.is_number(),
-                _ => true,
+            // The last word is whether Go's `reflect` would convert the one to the other.
+            let (fits, kind, converts) = match r#type.scalar? {
+                Scalar::String => (value.is_string(), "string", value.is_i64() || value.is_u64()),
+                Scalar::Boolean => (value.is_boolean(), "bool", false),
+                Scalar::Int32 => (is_whole(value), "int32", value.is_number()),
+                Scalar::Int64 => (is_whole(value), "int64", value.is_number()),
+                _ => return None,
             };
             let go = r#type.go.as_deref()?;
-            (!fits).then(|| format!("cannot convert {} to {go}", reflect_kind(value)))
+            match (fits, converts) {
+                (true, _) => None,
+                (false, true) => Some(format!("cannot convert {} to {go}", reflect_kind(value))),
+                (false, false) => Some(format!("unrecognized type: {kind}")),
+            }
         }
     }
+}
+
+fn is_whole(value: &Value) -> bool {
+    value.as_f64().is_some_and(|number| number.fract() == 0.0)
 }
 
 /// What Go's reflection calls a value that was read from JSON.
