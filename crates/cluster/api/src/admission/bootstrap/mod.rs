@@ -279,7 +279,7 @@ mod tests {
             now: 1_790_000_000,
         };
         let objects = objects(&site);
-        assert_eq!(objects.len(), 2 + 19 + 2 + 2 + 2);
+        assert_eq!(objects.len(), 2 + 19 + 2 + API_SERVICES.len() + 2 + 2);
         for wanted in &objects {
             let object = &wanted.object;
             assert!(
