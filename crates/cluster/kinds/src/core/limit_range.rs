@@ -37,7 +37,6 @@ const LISTS: [&str; 5] = ["max", "min", "default", "defaultRequest", "maxLimitRe
 /// A container's limit defaults to the most it may have, its request to its limit, else to the least it may have.
 fn default(object: &mut Value) {
     let spec = object.ensure("spec");
-    spec.default_to("limits", Value::Array(Vec::new()));
     for item in spec.each("limits") {
         for list in LISTS {
             round(item.child(list));

@@ -37,6 +37,7 @@ pub const RULES: Rules = Rules {
         vec![table::name(object), handler.into(), table::age(object, now)]
     },
     create_on_update: true,
+    unconditional_update: false,
     ..GENERIC_RULES
 };
 

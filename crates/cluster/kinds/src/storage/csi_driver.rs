@@ -36,6 +36,7 @@ pub const RULES: Rules = Rules {
     validate_update,
     columns: columns::CSI_DRIVER,
     cells,
+    unconditional_update: false,
     ..GENERIC_RULES
 };
 

@@ -1,7 +1,5 @@
 //! CSINode (`pkg/apis/storage/validation ValidateCSINode`).
 
-use serde_json::Value;
-
 use crate::core::volume_source::driver_name;
 use crate::cursor::{Field, Findings};
 use crate::edit::Edit;
@@ -15,9 +13,7 @@ pub const RULES: Rules = Rules {
     kind: "CSINode",
     name: names::dns_subdomain_name,
     default: |object| {
-        object
-            .ensure("spec")
-            .default_to("drivers", Value::Array(Vec::new()))
+        object.ensure("spec");
     },
     validate_create: |object| {
         let mut out = Vec::new();
@@ -34,6 +30,7 @@ pub const RULES: Rules = Rules {
         let drivers = Field::root(object).get("spec").get("drivers").len();
         vec![table::name(object), drivers.into(), table::age(object, now)]
     },
+    unconditional_update: false,
     ..GENERIC_RULES
 };
 

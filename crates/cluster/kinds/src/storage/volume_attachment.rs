@@ -46,6 +46,7 @@ pub const RULES: Rules = Rules {
             table::age(object, now),
         ]
     },
+    unconditional_update: false,
     ..GENERIC_RULES
 };
 
