@@ -253,7 +253,10 @@ impl Inner {
         };
         // Requests that do not fit the scope of a definition are nobody's (`customresource_handler.go ServeHTTP`).
         let across = info.namespace.is_empty() && !matches!(info.verb.as_str(), "list" | "watch");
-        if scope.is_custom() && (scope.resource.namespaced && across || !scope.resource.namespaced && !info.namespace.is_empty()) {
+        if scope.is_custom()
+            && (scope.resource.namespaced && across
+                || !scope.resource.namespaced && !info.namespace.is_empty())
+        {
             return Ok(page_not_found());
         }
         verbs::dispatch(self, request, info, query, scope, user, warnings).await

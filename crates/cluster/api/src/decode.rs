@@ -56,8 +56,22 @@ pub(crate) fn object(
     let node = parsed.map_err(unrecognized)?;
     let (api_version, kind) = decode::type_meta(&node).map_err(unrecognized)?;
     let found = found_kind(expected.kind, &api_version, &kind).map_err(unrecognized)?;
-    if let Some(custom) = expected.scope.resource.custom.as_ref().filter(|_| *expected.kind == expected.scope.served) {
-        return custom::read(expected.scope, custom, &found, node, strict, expected.validation, warnings);
+    if let Some(custom) = expected
+        .scope
+        .resource
+        .custom
+        .as_ref()
+        .filter(|_| *expected.kind == expected.scope.served)
+    {
+        return custom::read(
+            expected.scope,
+            custom,
+            &found,
+            node,
+            strict,
+            expected.validation,
+            warnings,
+        );
     }
     let mut object = typed(expected, &found, node, strict, warnings)?;
     object["kind"] = (*expected.kind.kind).into();

@@ -9,10 +9,10 @@ use deploy_cluster_storage::{Encoded, Entry, Key};
 use serde_json::Value;
 
 use crate::convert::convert;
-use crate::{custom, encode};
 use crate::info::RequestInfo;
 use crate::status::{About, StatusError};
 use crate::verbs::parsed;
+use crate::{custom, encode};
 
 /// A resource in the version that the request names, and the form in which its objects are stored.
 #[derive(Clone)]
@@ -186,7 +186,10 @@ impl Scope {
     /// The text of an object for the store.
     pub fn encode(&self, object: &Value) -> Encoded {
         let storage = self.registry.kind(&self.resource.stored_as);
-        match (&self.resource.custom, storage.and_then(|storage| storage.custom.as_ref())) {
+        match (
+            &self.resource.custom,
+            storage.and_then(|storage| storage.custom.as_ref()),
+        ) {
             (Some(own), Some(storage)) if own.version != storage.version => {
                 encode::object(&custom::to_version(&self.registry, storage, object.clone()))
             }

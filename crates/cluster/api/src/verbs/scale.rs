@@ -152,7 +152,11 @@ impl Written {
 
 /// A custom object says how many there are to be (`customresource/etcd.go scaleFromCustomResource`).
 fn has_replicas(scope: &Scope, object: &Value) -> Result<(), StatusError> {
-    let custom = scope.resource.custom.as_ref().and_then(|custom| custom.scale.as_ref());
+    let custom = scope
+        .resource
+        .custom
+        .as_ref()
+        .and_then(|custom| custom.scale.as_ref());
     match custom {
         Some(paths) if crate::custom::at(&paths.spec_replicas, object).is_none() => {
             let path = &paths.spec_replicas;
