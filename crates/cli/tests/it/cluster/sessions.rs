@@ -261,6 +261,8 @@ impl Place {
 fn plain(text: &str, namespace: &str) -> String {
     let mut text = text.replace(namespace, "<ns>").into_bytes();
     for (pattern, marker) in [
+        // What a client logs about itself: that it waited, that it gave up a watch of its own.
+        (r"(?m)^[IWE]\d{4} \d\d:\d\d:\d\d\.[^\n]*\n", ""),
         (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<uid>"),
         (r"https://[0-9a-z.\[\]:]+:\d+", "https://<server>"),
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "<time>"),
