@@ -13,7 +13,9 @@ pub const RULES: Rules = Rules {
     kind: "CSINode",
     name: names::dns_subdomain_name,
     default: |object| {
-        object.ensure("spec");
+        object
+            .ensure("spec")
+            .default_to("drivers", serde_json::Value::Array(Vec::new()));
     },
     validate_create: |object| {
         let mut out = Vec::new();
