@@ -190,7 +190,10 @@ impl Schema {
 impl Map {
     /// The known field `name`.
     pub fn field(&self, name: &str) -> Option<&Field> {
-        let place = self.fields.binary_search_by(|field| (*field.name).cmp(name)).ok()?;
+        let place = self
+            .fields
+            .binary_search_by(|field| (*field.name).cmp(name))
+            .ok()?;
         Some(&self.fields[place])
     }
 }

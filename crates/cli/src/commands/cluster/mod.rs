@@ -96,7 +96,9 @@ fn status(context: &mut Context, arguments: &ArgMatches) -> Outcome {
 fn kubeconfig(context: &mut Context, arguments: &ArgMatches) -> Outcome {
     let running = find(context)?;
     if arguments.get_flag("path") {
-        context.printer.data(format!("{}\n", running.kubeconfig.display()))?;
+        context
+            .printer
+            .data(format!("{}\n", running.kubeconfig.display()))?;
         return Ok(Exit::Done);
     }
     let text = std::fs::read(&running.kubeconfig).map_err(|error| {
@@ -130,7 +132,8 @@ fn find(context: &Context) -> Result<Running, Failure> {
     match process::find(&folder) {
         Ok(Some(running)) => Ok(running),
         Ok(None) => {
-            let diagnostic = Diagnostic::new(Code::ClusterNotRunning).with("path", folder.display().to_string());
+            let diagnostic =
+                Diagnostic::new(Code::ClusterNotRunning).with("path", folder.display().to_string());
             Err(Failure::Explained(Box::new(diagnostic), Exit::NotFound))
         }
         Err(error) => Err(Diagnostic::new(Code::FileUnreadable)

@@ -60,7 +60,10 @@ async fn ask(address: &str, authority_pem: &[u8], path: &str) -> io::Result<Byte
         if status.is_success() {
             Ok(body)
         } else {
-            Err(io::Error::other(format!("{status}: {}", String::from_utf8_lossy(&body))))
+            Err(io::Error::other(format!(
+                "{status}: {}",
+                String::from_utf8_lossy(&body)
+            )))
         }
     };
     // The connection is driven beside the request, by no task of its own.

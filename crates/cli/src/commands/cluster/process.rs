@@ -92,10 +92,7 @@ impl Running {
             Err(error) => return Err(error.into()),
         }
         let patience = Timespec::try_from(patience).map_err(|_| io::ErrorKind::InvalidInput)?;
-        let ended = poll(
-            &mut [PollFd::new(&process, PollFlags::IN)],
-            Some(&patience),
-        )?;
+        let ended = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&patience))?;
         Ok(ended > 0)
     }
 }
@@ -116,7 +113,10 @@ fn read(file: &File) -> Option<Running> {
 pub fn folder(data_dir: &Path) -> io::Result<PathBuf> {
     use std::os::unix::fs::DirBuilderExt;
     let folder = data_dir.join("cluster");
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&folder)?;
     Ok(folder)
 }
 
@@ -129,13 +129,18 @@ mod tests {
         let root = std::env::temp_dir().join(format!("deploy-process-{}", std::process::id()));
         let folder = folder(&root).expect("a folder");
         assert_eq!(find(&folder).expect("a look"), None);
-        let mut held = hold(&folder).expect("a file").ok().expect("nobody else");
-        held.publish("https://127.0.0.1:1", Path::new("/k")).expect("a record");
+        let mut held = hold(&folder).expect("a file").expect("nobody else");
+        held.publish("https://127.0.0.1:1", Path::new("/k"))
+            .expect("a record");
         let running = find(&folder).expect("a look").expect("a holder");
         assert_eq!(running.address, "https://127.0.0.1:1");
         assert_eq!(hold(&folder).expect("a file").err(), Some(Some(running)));
         drop(held);
-        assert_eq!(find(&folder).expect("a look"), None, "the lock ends with its holder");
+        assert_eq!(
+            find(&folder).expect("a look"),
+            None,
+            "the lock ends with its holder"
+        );
         fs::remove_dir_all(root).expect("ours");
     }
 }

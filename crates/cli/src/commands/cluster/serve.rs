@@ -155,21 +155,26 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
 fn not_started(folder: &Path, error: StartError) -> Failure {
     let path = folder.display().to_string();
     let (diagnostic, exit) = match &error {
-        StartError::Open(OpenError::Locked { .. }) => {
-            (Diagnostic::new(Code::ClusterInUse).with("path", path), Exit::Conflict)
-        }
-        StartError::Open(OpenError::Newer { .. }) => {
-            (Diagnostic::new(Code::ClusterDataNewer).with("path", path), Exit::Failed)
-        }
-        StartError::Open(OpenError::Corrupt { .. }) => {
-            (Diagnostic::new(Code::ClusterDataDamaged).with("path", path), Exit::Failed)
-        }
-        StartError::Listen { address, .. } => {
-            (Diagnostic::new(Code::ClusterAddressTaken).with("address", address.to_string()), Exit::Conflict)
-        }
-        StartError::Open(_) | StartError::Identity(_) | StartError::Bootstrap(_) => {
-            (Diagnostic::new(Code::ClusterStartFailed).with("path", path), Exit::Failed)
-        }
+        StartError::Open(OpenError::Locked { .. }) => (
+            Diagnostic::new(Code::ClusterInUse).with("path", path),
+            Exit::Conflict,
+        ),
+        StartError::Open(OpenError::Newer { .. }) => (
+            Diagnostic::new(Code::ClusterDataNewer).with("path", path),
+            Exit::Failed,
+        ),
+        StartError::Open(OpenError::Corrupt { .. }) => (
+            Diagnostic::new(Code::ClusterDataDamaged).with("path", path),
+            Exit::Failed,
+        ),
+        StartError::Listen { address, .. } => (
+            Diagnostic::new(Code::ClusterAddressTaken).with("address", address.to_string()),
+            Exit::Conflict,
+        ),
+        StartError::Open(_) | StartError::Identity(_) | StartError::Bootstrap(_) => (
+            Diagnostic::new(Code::ClusterStartFailed).with("path", path),
+            Exit::Failed,
+        ),
     };
     Failure::Explained(Box::new(diagnostic.because(told(&error))), exit)
 }

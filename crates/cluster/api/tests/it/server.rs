@@ -172,7 +172,7 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
     let options = || Options {
         data_dir: folder.clone(),
         listen: ([127, 0, 0, 1], 0).into(),
-            controllers: false,
+        controllers: false,
     };
     let first = Server::start(options()).await.expect("the folder is new");
     let client = deploy_cluster_api::client::Client::new(

@@ -137,7 +137,7 @@ fn subsets(service: &Value, backends: &[Backend]) -> Vec<Value> {
                 .push(backend);
         }
     }
-    let mut groups: BTreeMap<Vec<(&str, bool)>, (Vec<Value>, Vec<&Backend>)> = BTreeMap::new();
+    let mut groups: BTreeMap<Addresses<'_>, (Vec<Value>, Vec<&Backend>)> = BTreeMap::new();
     for (port, mut members) in by_port.into_values() {
         members.sort_by(|a, b| a.address.cmp(&b.address));
         let key = members
@@ -152,6 +152,9 @@ fn subsets(service: &Value, backends: &[Backend]) -> Vec<Value> {
         .map(|(ports, members)| subset(service, ports, &members))
         .collect()
 }
+
+/// Addresses that share ports, each with whether it is ready.
+type Addresses<'a> = Vec<(&'a str, bool)>;
 
 fn subset(service: &Value, ports: Vec<Value>, members: &[&Backend]) -> Value {
     let mut subset = Map::new();
