@@ -210,7 +210,12 @@ async fn attempt(
             Object::Made(_) => return Ok(Some(Deleted::Gone(object))),
         }
     }
-    erase(call, &entry).await
+    let erased = erase(call, &entry).await?;
+    if erased.is_none() && marked && call.api.store.get(&entry.key).is_none() {
+        // Its kubelet saw the mark and was faster: what was wanted has happened (`updateForGracefulDeletionAndFinalizers`).
+        return Ok(Some(Deleted::Gone(Object::Stored(entry))));
+    }
+    Ok(erased)
 }
 
 /// Writes an object that is on its way out; none where another writer was faster.
