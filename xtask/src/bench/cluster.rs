@@ -94,7 +94,8 @@ fn table(ours: &Figures, theirs: Option<&Figures>) -> Vec<Line> {
                 || "-".to_owned(),
                 |theirs| format!("{:.1} {unit}", figure(theirs)),
             ),
-            figure: theirs.map_or_else(
+            // What takes nothing has no ratio.
+            figure: theirs.filter(|_| figure(ours) > 0.0).map_or_else(
                 || "-".to_owned(),
                 |theirs| format!("{:.1}x", figure(theirs) / figure(ours)),
             ),
