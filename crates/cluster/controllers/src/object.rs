@@ -1,39 +1,10 @@
 //! Reading objects that are JSON values, and the parts that many controllers write: owner references, conditions.
 
+pub use deploy_cluster_api::object::{generation, is_deleting, name, namespace, text, uid};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::kind::Kind;
-
-/// A text in `metadata`, empty where it is missing.
-pub fn text<'a>(object: &'a Value, field: &str) -> &'a str {
-    object["metadata"][field].as_str().unwrap_or_default()
-}
-
-/// `metadata.name`
-pub fn name(object: &Value) -> &str {
-    text(object, "name")
-}
-
-/// `metadata.namespace`
-pub fn namespace(object: &Value) -> &str {
-    text(object, "namespace")
-}
-
-/// `metadata.uid`
-pub fn uid(object: &Value) -> &str {
-    text(object, "uid")
-}
-
-/// A deletion has begun.
-pub fn is_deleting(object: &Value) -> bool {
-    !text(object, "deletionTimestamp").is_empty()
-}
-
-/// `metadata.generation`, 0 where it is missing.
-pub fn generation(object: &Value) -> i64 {
-    object["metadata"]["generation"].as_i64().unwrap_or_default()
-}
 
 /// A label, if it is there.
 pub fn label<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
