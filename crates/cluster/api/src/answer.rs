@@ -131,47 +131,36 @@ impl Printer {
     pub(crate) fn watch_line(&mut self, scope: &Scope, event: &str, object: Object) -> Bytes {
         let body = match self.output.shape {
             None => plain(scope, object),
-            Some((Shape::Table, version)) => {
-                let object = scope.to_served(object.into_value());
-                let meta = ListMeta {
-                    resource_version: crate::object::resource_version(&object).to_owned(),
-                    ..ListMeta::default()
-                };
-                let first = !std::mem::replace(&mut self.columns_sent, true);
-                encode::plain(&table::table(
-                    scope,
-                    &[Arc::new(object)],
-                    &meta,
-                    version,
-                    self.include,
-                    first,
-                ))
-            }
-            Some((_, version)) => encode::plain(&partial(&scope.to_served(object.into_value()), version)),
+            Some(shape) => self.shaped(scope, scope.to_served(object.into_value()), shape),
         };
         self.line(event, &body)
+    }
+
+    /// An object of a watch as a table of one row, whose columns are sent once, or as its metadata alone.
+    fn shaped(&mut self, scope: &Scope, object: Value, (shape, version): (Shape, &'static str)) -> Bytes {
+        if !matches!(shape, Shape::Table) {
+            return encode::plain(&partial(&object, version));
+        }
+        let meta = ListMeta {
+            resource_version: crate::object::resource_version(&object).to_owned(),
+            ..ListMeta::default()
+        };
+        let first = !std::mem::replace(&mut self.columns_sent, true);
+        encode::plain(&table::table(
+            scope,
+            &[Arc::new(object)],
+            &meta,
+            version,
+            self.include,
+            first,
+        ))
     }
 
     /// A BOOKMARK of a watch; the object is in the served version.
     pub(crate) fn bookmark_line(&mut self, scope: &Scope, object: Value) -> Bytes {
         let body = match self.output.shape {
             None => encode::plain(&object),
-            Some((Shape::Table, version)) => {
-                let meta = ListMeta {
-                    resource_version: crate::object::resource_version(&object).to_owned(),
-                    ..ListMeta::default()
-                };
-                let first = !std::mem::replace(&mut self.columns_sent, true);
-                encode::plain(&table::table(
-                    scope,
-                    &[Arc::new(object)],
-                    &meta,
-                    version,
-                    self.include,
-                    first,
-                ))
-            }
-            Some((_, version)) => encode::plain(&partial(&object, version)),
+            Some(shape) => self.shaped(scope, object, shape),
         };
         self.line("BOOKMARK", &body)
     }
