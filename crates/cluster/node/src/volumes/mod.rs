@@ -1,0 +1,1 @@
+//! Volumes of pods: configMap, secret, downwardAPI, projected, emptyDir, hostPath, persistent volume claims.
