@@ -1,4 +1,4 @@
-//! The words that every part of Deploy shares: languages, codes of errors, messages, exit codes.
+//! The words that every part of Deploy shares: languages, codes of errors, messages, exit codes, names of images.
 //!
 //! - **What it is:** one catalogue of what a user can be told, in Chinese and English, and the [`Diagnostic`] that carries
 //!   such a message with its place and cause.
@@ -9,6 +9,7 @@
 mod catalogue;
 mod diagnostic;
 mod exit;
+pub mod image;
 mod lang;
 
 pub use catalogue::{Code, Message};
