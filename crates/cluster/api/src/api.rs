@@ -2,6 +2,7 @@
 //! its verb: decode, admit, validate, store; then encode.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use crate::allocators::{Allocators, Range};
 use crate::answer::Printer;
 use crate::authorization::rbac::{self, Rbac};
 use crate::authorization::{Attributes, Authorizer as _, Decision, forbidden};
-use crate::bootstrap::{Place, SERVICE_RANGE, bootstrap};
+use crate::bootstrap::{Place, SERVICE_RANGE, advertise, bootstrap};
 use crate::discovery::Documents;
 use crate::followers::{Follow, Followers, News};
 use crate::identity::UserInfo;
@@ -32,6 +33,7 @@ use crate::identity::jwt::SigningKey;
 use crate::info::RequestInfo;
 use crate::metrics::Metrics;
 use crate::negotiate::Output;
+use crate::node::{NodeStreams, Nodes};
 use crate::options::{Query, check_timeout};
 use crate::request::{Body, Request, Response};
 use crate::scope::Scope;
@@ -62,6 +64,8 @@ pub(crate) struct Inner {
     pub documents: Documents,
     pub followers: Followers,
     pub metrics: Metrics,
+    /// Who answers for the pods of a node.
+    pub nodes: Nodes,
     /// Ends watches.
     pub shutdown: CancellationToken,
     /// What every cluster has is there.
@@ -132,6 +136,7 @@ impl Api {
             documents: Documents::default(),
             followers,
             metrics: Metrics::default(),
+            nodes: Nodes::default(),
             shutdown: CancellationToken::new(),
             ready: AtomicBool::new(false),
             tasks,
@@ -154,6 +159,30 @@ impl Api {
     /// The resources that are served now.
     pub fn registry(&self) -> Arc<Registry> {
         self.inner.registry.load_full()
+    }
+
+    /// Names who answers what is asked of the node `name`, in the place of who did so before.
+    pub fn connect_node(&self, name: &str, node: Arc<dyn NodeStreams>) {
+        self.inner.nodes.connect(name, node);
+    }
+
+    /// From now on nobody answers for the node `name`.
+    pub fn disconnect_node(&self, name: &str) {
+        self.inner.nodes.disconnect(name);
+    }
+
+    /// Says in the namespace default that the server is found at `address`, too: the endpoints of the service
+    /// `kubernetes`.
+    ///
+    /// # Errors
+    /// What the writes met.
+    pub async fn advertise(&self, address: SocketAddr) -> Result<(), StatusError> {
+        advertise(self, address).await
+    }
+
+    /// Is cancelled when the server ends: what lives longer than a request ends with it.
+    pub fn ending(&self) -> CancellationToken {
+        self.inner.shutdown.child_token()
     }
 
     /// Ends all watches, for good.

@@ -52,6 +52,12 @@ pub(crate) async fn bootstrap(api: &Api, place: &Place) -> Result<(), StatusErro
     finish(tasks).await
 }
 
+/// Writes where the server is found.
+pub(crate) async fn advertise(api: &Api, address: SocketAddr) -> Result<(), StatusError> {
+    let client = Client::new(api, UserInfo::api_server(), "kube-apiserver");
+    all(&client, wanted::found_at(address)).await
+}
+
 async fn all(client: &Client, wanted: Vec<wanted::Wanted>) -> Result<(), StatusError> {
     let mut tasks = JoinSet::new();
     for wanted in wanted {

@@ -31,6 +31,7 @@ pub mod info;
 pub mod limits;
 mod metrics;
 pub mod negotiate;
+pub mod node;
 pub mod object;
 pub mod options;
 mod patching;

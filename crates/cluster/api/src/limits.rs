@@ -21,6 +21,10 @@ pub const WRITE_RETRIES: usize = 100;
 /// Connections at once. Each costs two buffers and a TLS session, some 40 KB.
 pub const CONNECTIONS: usize = 4096;
 
+/// Connections at once that exec, attach, port-forward or a proxy have turned into another protocol: each costs two
+/// tasks and its buffers, and a person or a tool that waits for it.
+pub const UPGRADES: usize = 1024;
+
 /// Requests at once on one HTTP/2 connection (upstream: `--http2-max-streams-per-connection`, 250 by default; Go
 /// clients open further connections beyond it).
 pub const STREAMS_PER_CONNECTION: u32 = 250;

@@ -118,13 +118,17 @@ impl Authority {
         })
     }
 
-    /// How the server speaks TLS: 1.2 and 1.3, HTTP/2 and 1.1, with a certificate for [`server_names`] that is
-    /// renewed in time. Clients may show a certificate; one that this authority did not sign ends the connection.
-    pub fn server_config(
+    /// A certificate for a server, renewed in time.
+    pub fn server_certificate(
         self: &Arc<Self>,
         names: Vec<String>,
         clock: Clock,
-    ) -> Result<ServerConfig, IdentityError> {
+    ) -> Result<Arc<ServerCertificate>, IdentityError> {
+        ServerCertificate::new(self.clone(), names, clock).map(Arc::new)
+    }
+
+    /// How the server speaks TLS: 1.2 and 1.3, HTTP/2 and 1.1, with its certificate. Clients may show a certificate; one that this authority did not sign ends the connection.
+    pub fn server_config(&self, certificate: Arc<ServerCertificate>) -> Result<ServerConfig, IdentityError> {
         let provider = Arc::new(default_provider());
         let mut roots = RootCertStore::empty();
         roots.add(self.der.clone()).map_err(failed)?;
@@ -132,12 +136,11 @@ impl Authority {
             .allow_unauthenticated()
             .build()
             .map_err(failed)?;
-        let certificate = ServerCertificate::new(self.clone(), names, clock)?;
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(failed)?
             .with_client_cert_verifier(verifier)
-            .with_cert_resolver(Arc::new(certificate));
+            .with_cert_resolver(certificate);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(config)
     }
@@ -186,15 +189,15 @@ pub fn server_names(service_address: Ipv4Addr, listen: &[IpAddr]) -> Vec<String>
 }
 
 /// The server's certificate, which is looked at with each connection and made anew when it gets old: no timer.
-struct ServerCertificate {
+pub struct ServerCertificate {
     authority: Arc<Authority>,
-    names: Vec<String>,
     clock: Clock,
     current: Mutex<Current>,
 }
 
 struct Current {
     key: Arc<CertifiedKey>,
+    names: Vec<String>,
     made: i64,
 }
 
@@ -208,10 +211,30 @@ impl ServerCertificate {
         let key = Arc::new(authority.server(&names, made)?);
         Ok(ServerCertificate {
             authority,
-            names,
             clock,
-            current: Mutex::new(Current { key, made }),
+            current: Mutex::new(Current { key, names, made }),
         })
+    }
+
+    /// From now on the certificate names this address or name, too.
+    ///
+    /// # Errors
+    /// [`IdentityError::Certificate`] for what is neither.
+    pub fn add_name(&self, name: &str) -> Result<(), IdentityError> {
+        let now = (self.clock)();
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.names.iter().any(|known| known == name) {
+            return Ok(());
+        }
+        let mut names = current.names.clone();
+        names.push(name.to_owned());
+        let key = Arc::new(self.authority.server(&names, now)?);
+        *current = Current {
+            key,
+            names,
+            made: now,
+        };
+        Ok(())
     }
 
     fn get(&self) -> Arc<CertifiedKey> {
@@ -220,11 +243,9 @@ impl ServerCertificate {
         let lifetime = i64::from(CERTIFICATE_DAYS) * 24 * 3600;
         // Also when the clock was set back to before the certificate was made, or it would not be valid yet.
         let old = now > current.made + lifetime - RENEWAL_SECONDS || now < current.made - 24 * 3600;
-        if old && let Ok(key) = self.authority.server(&self.names, now) {
-            *current = Current {
-                key: Arc::new(key),
-                made: now,
-            };
+        if old && let Ok(key) = self.authority.server(&current.names, now) {
+            current.key = Arc::new(key);
+            current.made = now;
         }
         current.key.clone()
     }
@@ -238,9 +259,7 @@ impl ResolvesServerCert for ServerCertificate {
 
 impl std::fmt::Debug for ServerCertificate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ServerCertificate")
-            .field("names", &self.names)
-            .finish_non_exhaustive()
+        f.debug_struct("ServerCertificate").finish_non_exhaustive()
     }
 }
 
@@ -388,7 +407,8 @@ mod tests {
         let authority = Arc::new(Authority::open(&ours, today()).unwrap());
         let other = Authority::open(&theirs, today()).unwrap();
         let names = server_names(Ipv4Addr::new(10, 96, 0, 1), &[IpAddr::from([192, 0, 2, 7])]);
-        let server = Arc::new(authority.server_config(names, Arc::new(today)).unwrap());
+        let certificate = authority.server_certificate(names, Arc::new(today)).unwrap();
+        let server = Arc::new(authority.server_config(certificate.clone()).unwrap());
         let admin = authority.client("admin", &["system:masters"], today()).unwrap();
         let seen = handshake(
             server.clone(),
@@ -415,6 +435,11 @@ mod tests {
             );
         }
         assert!(handshake(server.clone(), client_config(&authority, None), "example.com").is_err());
+        certificate.add_name("example.com").unwrap();
+        assert_eq!(
+            handshake(server.clone(), client_config(&authority, None), "example.com"),
+            Ok(None)
+        );
         let stranger = other.client("admin", &["system:masters"], today()).unwrap();
         assert!(
             handshake(

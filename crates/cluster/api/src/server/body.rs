@@ -19,7 +19,7 @@ impl From<Body> for Outgoing {
     fn from(body: Body) -> Outgoing {
         match body {
             Body::Whole(bytes) => Outgoing::Whole(Some(bytes).filter(|bytes| !bytes.is_empty())),
-            Body::Stream(pieces) => Outgoing::Pieces(Some(pieces.next())),
+            Body::Stream(pieces) | Body::Foreign { pieces, .. } => Outgoing::Pieces(Some(pieces.next())),
         }
     }
 }

@@ -3,15 +3,21 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Future;
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::service::service_fn;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -20,9 +26,12 @@ use tokio_util::task::TaskTracker;
 use super::body::Outgoing;
 use crate::api::{Api, failure};
 use crate::identity::{UserInfo, certificate};
+use crate::info::RequestInfo;
 use crate::limits;
-use crate::request::{Request, Response};
+use crate::options::Query;
+use crate::request::{Body, Duplex, Link, Request, Response, Upgrade};
 use crate::status::StatusError;
+use crate::verbs::is_connect;
 
 /// What all connections share.
 #[derive(Clone)]
@@ -31,6 +40,10 @@ pub(super) struct Shared {
     pub tls: TlsAcceptor,
     pub tasks: TaskTracker,
     pub stop: CancellationToken,
+    /// Bounds connections, of all addresses together.
+    pub places: Arc<Semaphore>,
+    /// Bounds those that have turned into another protocol.
+    pub upgrades: Arc<Semaphore>,
 }
 
 /// Runs the streams of HTTP/2 in the server's own set of tasks.
@@ -67,10 +80,10 @@ pub(super) async fn serve(shared: Shared, stream: TcpStream) {
         .peer_certificates()
         .and_then(|chain| chain.first());
     let sender = Arc::new(shown.and_then(|der| certificate::user(der)));
-    let (api, tasks) = (shared.api.clone(), shared.tasks.clone());
+    let own = shared.clone();
     let service = service_fn(move |request| {
-        let (api, tasks, sender) = (api.clone(), tasks.clone(), sender.clone());
-        async move { Ok::<_, Infallible>(answer(&api, &tasks, sender.as_ref().as_ref(), request).await) }
+        let (shared, sender) = (own.clone(), sender.clone());
+        async move { Ok::<_, Infallible>(answer(&shared, sender.as_ref().as_ref(), request).await) }
     });
     let mut builder = auto::Builder::new(Tracked(shared.tasks.clone()));
     builder
@@ -92,34 +105,116 @@ pub(super) async fn serve(shared: Shared, stream: TcpStream) {
 }
 
 async fn answer(
-    api: &Api,
-    tasks: &TaskTracker,
+    shared: &Shared,
     sender: Option<&UserInfo>,
     request: hyper::Request<Incoming>,
 ) -> hyper::Response<Outgoing> {
     let mut read = head(&request);
     let is_head = read.method == "HEAD";
-    let response = match api.authenticate(sender, read.header("authorization")) {
+    let response = match shared.api.authenticate(sender, read.header("authorization")) {
         Err(error) => failure(&read, &error),
         Ok(user) => {
             read.user = user;
-            match Limited::new(request.into_body(), limits::BODY_BYTES)
-                .collect()
-                .await
-            {
-                Ok(body) => {
-                    read.body = body.to_bytes();
-                    handled(api, tasks, read).await
-                }
-                Err(error) if error.is::<LengthLimitError>() => failure(
-                    &read,
-                    &StatusError::too_large(&format!("limit is {}", limits::BODY_BYTES)),
-                ),
-                Err(error) => failure(&read, &StatusError::new(500, "", error.to_string())),
+            match filled(shared, &mut read, request).await {
+                Ok(()) => handled(&shared.api, &shared.tasks, read).await,
+                Err(error) => failure(&read, &error),
             }
         }
     };
     written(response, is_head)
+}
+
+/// The body, and what a request that is passed on needs of its connection.
+async fn filled(
+    shared: &Shared,
+    read: &mut Request,
+    mut request: hyper::Request<Incoming>,
+) -> Result<(), StatusError> {
+    let Some(subresource) = connected(read) else {
+        return collected(read, request.into_body()).await;
+    };
+    let upgrade = if read.header("upgrade").is_empty() {
+        None
+    } else {
+        let place = shared.upgrades.clone().try_acquire_owned();
+        let place = place.map_err(|_| StatusError::too_many_requests("too many open streams", 1))?;
+        Some(upgraded(hyper::upgrade::on(&mut request), place))
+    };
+    let body = if subresource == "proxy" {
+        Some(request.into_body().map_err(io::Error::other).boxed_unsync())
+    } else {
+        collected(read, request.into_body()).await?;
+        None
+    };
+    read.link = Some(Link::new(upgrade, body));
+    Ok(())
+}
+
+async fn collected(read: &mut Request, body: Incoming) -> Result<(), StatusError> {
+    match Limited::new(body, limits::BODY_BYTES).collect().await {
+        Ok(body) => {
+            read.body = body.to_bytes();
+            Ok(())
+        }
+        Err(error) if error.is::<LengthLimitError>() => Err(StatusError::too_large(&format!(
+            "limit is {}",
+            limits::BODY_BYTES
+        ))),
+        Err(error) => Err(StatusError::new(500, "", error.to_string())),
+    }
+}
+
+/// The subresource of a request that may be passed on to a node.
+fn connected(read: &Request) -> Option<String> {
+    let info = RequestInfo::parse(&read.method, &read.path, &Query::default()).ok()?;
+    let known = info.group.is_empty() && is_connect(&info.resource, &info.subresource);
+    known.then_some(info.subresource)
+}
+
+/// The connection after its answer; it gives its place back when it is dropped.
+fn upgraded(on: OnUpgrade, place: OwnedSemaphorePermit) -> Upgrade {
+    Box::pin(async move {
+        let stream = TokioIo::new(on.await.map_err(io::Error::other)?);
+        let held: Box<dyn Duplex> = Box::new(Held {
+            stream,
+            _place: place,
+        });
+        Ok(held)
+    })
+}
+
+/// A connection with its place among those that are open.
+struct Held {
+    stream: TokioIo<Upgraded>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl AsyncRead for Held {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Held {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
 }
 
 /// A write goes on when its client goes away: it may be on its way to the disk, with an address reserved for it.
@@ -160,6 +255,11 @@ fn head(request: &hyper::Request<Incoming>) -> Request {
 }
 
 fn written(response: Response, is_head: bool) -> hyper::Response<Outgoing> {
+    let mut foreign = Vec::new();
+    let mut response = response;
+    if let Body::Foreign { headers, .. } = &mut response.body {
+        foreign = std::mem::take(headers);
+    }
     let mut written = hyper::Response::new(if is_head {
         Outgoing::Whole(None)
     } else {
@@ -170,6 +270,14 @@ fn written(response: Response, is_head: bool) -> hyper::Response<Outgoing> {
     for (name, value) in response.headers {
         if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
             written.headers_mut().append(HeaderName::from_static(name), value);
+        }
+    }
+    for (name, value) in foreign {
+        if let (Ok(name), Ok(value)) = (
+            HeaderName::from_bytes(name.as_bytes()),
+            HeaderValue::from_bytes(value.as_bytes()),
+        ) {
+            written.headers_mut().append(name, value);
         }
     }
     written

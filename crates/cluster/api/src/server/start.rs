@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::connection::{Shared, serve};
 use crate::api::{Api, Setup};
 use crate::bootstrap::{Place, SERVICE_ADDRESS};
-use crate::identity::authority::{Authority, server_names};
+use crate::identity::authority::{Authority, ServerCertificate, server_names};
 use crate::identity::files::IdentityError;
 use crate::identity::jwt::SigningKey;
 use crate::identity::{MASTERS, kubeconfig};
@@ -62,8 +62,8 @@ pub struct Server {
     api: Api,
     address: SocketAddr,
     authority: Arc<Authority>,
-    stop: CancellationToken,
-    tasks: TaskTracker,
+    certificate: Arc<ServerCertificate>,
+    shared: Shared,
 }
 
 impl Server {
@@ -90,8 +90,8 @@ impl Server {
             .await
             .map_err(|error| StartError::Bootstrap(error.to_string()))??;
         let names = server_names(SERVICE_ADDRESS.into(), &[address.ip()]);
-        let config = authority.server_config(names, Arc::new(identifiers::now_seconds))?;
-        let tasks = TaskTracker::new();
+        let certificate = authority.server_certificate(names, Arc::new(identifiers::now_seconds))?;
+        let config = authority.server_config(certificate.clone())?;
         let place = Place {
             listen: address,
             authority: authority.certificate_pem().to_owned(),
@@ -108,20 +108,22 @@ impl Server {
         let api = Api::start(setup)
             .await
             .map_err(|error| StartError::Bootstrap(error.message))?;
+        let shared = Shared {
+            api: api.clone(),
+            tls: TlsAcceptor::from(Arc::new(config)),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            places: Arc::new(Semaphore::new(limits::CONNECTIONS)),
+            upgrades: Arc::new(Semaphore::new(limits::UPGRADES)),
+        };
         let server = Server {
             api,
             address,
             authority,
-            stop: CancellationToken::new(),
-            tasks,
+            certificate,
+            shared,
         };
-        let shared = Shared {
-            api: server.api.clone(),
-            tls: TlsAcceptor::from(Arc::new(config)),
-            tasks: server.tasks.clone(),
-            stop: server.stop.clone(),
-        };
-        server.tasks.spawn(accept(shared, listener));
+        server.accept(listener);
         let store = server.api.store().clone();
         server.api.inner.tasks.spawn(async move {
             store
@@ -129,6 +131,27 @@ impl Server {
                 .await;
         });
         Ok(server)
+    }
+
+    /// Listens on a second address as well (that of the cluster's bridge), which the certificate names from then on and
+    /// to which the service `kubernetes` leads; port 0 is any. Returns where.
+    ///
+    /// # Errors
+    /// [`StartError::Listen`] where the address is taken or not ours, [`StartError::Identity`] where the authority
+    /// cannot sign, [`StartError::Bootstrap`] where the endpoints cannot be written.
+    pub async fn listen_also(&self, address: SocketAddr) -> Result<SocketAddr, StartError> {
+        let bound = TcpListener::bind(address).await;
+        let listener = bound.map_err(|source| StartError::Listen { address, source })?;
+        let address = listener.local_addr().unwrap_or(address);
+        self.certificate.add_name(&address.ip().to_string())?;
+        self.accept(listener);
+        let advertised = self.api.advertise(address).await;
+        advertised.map_err(|error| StartError::Bootstrap(error.message))?;
+        Ok(address)
+    }
+
+    fn accept(&self, listener: TcpListener) {
+        self.shared.tasks.spawn(accept(self.shared.clone(), listener));
     }
 
     /// Where it listens.
@@ -154,18 +177,17 @@ impl Server {
 
     /// Stops listening, ends watches, waits for requests that are under way, and closes the store.
     pub async fn shutdown(self) {
-        self.stop.cancel();
+        self.shared.stop.cancel();
         self.api.end_watches();
-        self.tasks.close();
-        let _ = timeout(limits::SHUTDOWN, self.tasks.wait()).await;
+        self.shared.tasks.close();
+        let _ = timeout(limits::SHUTDOWN, self.shared.tasks.wait()).await;
         self.api.close().await;
     }
 }
 
 async fn accept(shared: Shared, listener: TcpListener) {
-    let places = Arc::new(Semaphore::new(limits::CONNECTIONS));
     loop {
-        let place = places.clone().acquire_owned();
+        let place = shared.places.clone().acquire_owned();
         let (place, stream) = tokio::select! {
             () = shared.stop.cancelled() => return,
             accepted = async { (place.await, listener.accept().await) } => accepted,

@@ -10,7 +10,8 @@ use super::list::list;
 use super::scale::Written;
 use super::watch::{WatchRequest, watch};
 use super::{
-    Call, Outcome, create, delete, delete_collection, get, parts, patch, pods, reviews, scale, update,
+    Call, Outcome, connect, create, delete, delete_collection, get, parts, patch, pods, reviews, scale,
+    update,
 };
 use crate::answer::Printer;
 use crate::api::Inner;
@@ -141,6 +142,10 @@ async fn carry_out(
     info: &RequestInfo,
     query: &Query,
 ) -> Result<Response, StatusError> {
+    if connect::is_asked(&call.scope) {
+        check_name(call, info)?;
+        return connect::connect(call, request, query).await;
+    }
     if !call.scope.is_custom() {
         negotiate::route(
             request.header("accept"),
@@ -194,7 +199,6 @@ async fn carry_out(
             let options = delete_options(call, request, query)?;
             delete_collection(call, &options, &selection).await?
         }
-        (_, "attach" | "exec" | "portforward" | "proxy" | "log") => return Err(reviews::no_node(call)),
         _ => return Err(StatusError::no_such_method()),
     };
     let printer = Printer::new(output, query)?;

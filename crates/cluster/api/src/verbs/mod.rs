@@ -1,6 +1,7 @@
 //! The verbs, over one generic registry.
 
 mod change;
+mod connect;
 mod create;
 mod delete;
 mod dispatch;
@@ -17,6 +18,7 @@ mod update;
 mod watch;
 
 pub(crate) use change::{Change, Strategy};
+pub(crate) use connect::is_connect;
 pub(crate) use create::create;
 pub(crate) use delete::{delete, delete_collection};
 pub(crate) use dispatch::dispatch;

@@ -45,17 +45,3 @@ pub(crate) fn token(call: &mut Call<'_>, mut request: Value) -> Result<Outcome, 
     crate::object::set(&mut object, "managedFields", owners);
     Ok(Outcome::Other { status: 201, object })
 }
-
-/// What is asked of pods that nobody runs.
-pub(crate) fn no_node(call: &Call<'_>) -> StatusError {
-    let scope = &call.scope;
-    if call
-        .api
-        .store
-        .get(&scope.key(&scope.namespace, &scope.name))
-        .is_none()
-    {
-        return scope.not_found();
-    }
-    StatusError::bad_request(format!("pod {} does not have a host assigned", scope.name))
-}

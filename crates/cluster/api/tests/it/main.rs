@@ -1,5 +1,6 @@
 //! Tests of this crate against cases from outside.
 
+mod node;
 mod oracle;
 mod protobuf;
 mod server;

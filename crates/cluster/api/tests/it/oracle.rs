@@ -62,6 +62,7 @@ impl Server for InProcess {
             headers,
             user,
             body: request.body.clone().into(),
+            link: None,
         };
         let api = self.world.api.clone();
         let lines = request.lines.unwrap_or(usize::MAX);
@@ -69,7 +70,7 @@ impl Server for InProcess {
             let response = api.handle(ours).await;
             let body = match response.body {
                 Body::Whole(body) => body.to_vec(),
-                Body::Stream(pieces) => {
+                Body::Stream(pieces) | Body::Foreign { pieces, .. } => {
                     let (mut text, mut rest) = (Vec::new(), Some(pieces));
                     let count = |text: &[u8]| text.iter().filter(|byte| **byte == b'\n').count();
                     while let Some(pieces) = rest.take().filter(|_| count(&text) < lines) {

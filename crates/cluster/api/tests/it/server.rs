@@ -1,5 +1,6 @@
 //! The server on a real socket: TLS, who is let in, bounds, its end.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,15 +19,15 @@ use tokio_rustls::client::TlsStream;
 
 use crate::world::temporary;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
-struct Site {
-    server: Server,
-    kubeconfig: Value,
+pub struct Site {
+    pub server: Server,
+    pub kubeconfig: Value,
 }
 
 impl Site {
-    async fn start() -> Site {
+    pub async fn start() -> Site {
         let options = Options {
             data_dir: temporary(),
             listen: ([127, 0, 0, 1], 0).into(),
@@ -53,7 +54,11 @@ impl Site {
     }
 
     /// A connection, with the administrator's certificate or without any.
-    async fn connect(&self, admin: bool) -> TlsStream<TcpStream> {
+    pub async fn connect(&self, admin: bool) -> TlsStream<TcpStream> {
+        self.connect_to(self.server.address(), "127.0.0.1", admin).await
+    }
+
+    async fn connect_to(&self, address: SocketAddr, name: &'static str, admin: bool) -> TlsStream<TcpStream> {
         let mut roots = RootCertStore::empty();
         let authority = self.pem("/clusters/0/cluster/certificate-authority-data");
         roots
@@ -73,10 +78,8 @@ impl Site {
         } else {
             builder.with_no_client_auth()
         };
-        let stream = TcpStream::connect(self.server.address())
-            .await
-            .expect("it listens");
-        let name = ServerName::try_from("127.0.0.1").expect("it is an address");
+        let stream = TcpStream::connect(address).await.expect("it listens");
+        let name = ServerName::try_from(name).expect("it is an address");
         TlsConnector::from(Arc::new(config))
             .connect(name, stream)
             .await
@@ -84,22 +87,30 @@ impl Site {
     }
 
     /// Status code, headers and body of one request over HTTP/1.1.
-    async fn ask(&self, admin: bool, request: &str) -> (u16, String) {
-        let mut stream = self.connect(admin).await;
-        stream.write_all(request.as_bytes()).await.expect("it reads");
-        let mut answer = Vec::new();
-        timeout(PATIENCE, stream.read_to_end(&mut answer))
-            .await
-            .expect("it answers")
-            .ok();
-        let answer = String::from_utf8(answer).expect("it is text");
-        let status = answer
-            .split(' ')
-            .nth(1)
-            .and_then(|code| code.parse().ok())
-            .expect("a status line");
-        (status, answer)
+    pub async fn ask(&self, admin: bool, request: &str) -> (u16, String) {
+        answer_of(self.connect(admin).await, request).await
     }
+
+    /// The version, asked at another address.
+    pub async fn ask_at(&self, address: SocketAddr, name: &'static str) -> (u16, String) {
+        answer_of(self.connect_to(address, name, true).await, &get("/version")).await
+    }
+}
+
+async fn answer_of(mut stream: TlsStream<TcpStream>, request: &str) -> (u16, String) {
+    stream.write_all(request.as_bytes()).await.expect("it reads");
+    let mut answer = Vec::new();
+    timeout(PATIENCE, stream.read_to_end(&mut answer))
+        .await
+        .expect("it answers")
+        .ok();
+    let answer = String::from_utf8(answer).expect("it is text");
+    let status = answer
+        .split(' ')
+        .nth(1)
+        .and_then(|code| code.parse().ok())
+        .expect("a status line");
+    (status, answer)
 }
 
 fn get(path: &str) -> String {

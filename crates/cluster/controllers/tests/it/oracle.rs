@@ -30,6 +30,7 @@ impl Server for InProcess {
             headers,
             user: UserInfo::named("admin", &["system:masters"]),
             body: request.body.clone().into(),
+            link: None,
         };
         let response = self.runtime.block_on(self.world.api.handle(ours));
         let Body::Whole(body) = response.body else {

@@ -66,16 +66,22 @@ pub fn objects(site: &Site<'_>) -> Vec<Wanted> {
     objects.extend(api_services(site.now).into_iter().map(keep));
     objects.push(keep(service_range(site)));
     objects.push(keep(service(site)));
-    let [endpoints, slice] = endpoints(site);
-    objects.push(Wanted {
+    objects.extend(found_at(site.listen));
+    objects
+}
+
+/// Where the service `kubernetes` leads.
+pub fn found_at(address: SocketAddr) -> Vec<Wanted> {
+    let [endpoints, slice] = endpoints(address);
+    let endpoints = Wanted {
         object: endpoints,
         restored: &["subsets"],
-    });
-    objects.push(Wanted {
+    };
+    let slice = Wanted {
         object: slice,
         restored: &["endpoints", "ports"],
-    });
-    objects
+    };
+    vec![endpoints, slice]
 }
 
 /// Group, priority of the group, version, priority of the version
@@ -230,11 +236,11 @@ fn service(site: &Site<'_>) -> Value {
 }
 
 /// Where the server is found, as Endpoints and as EndpointSlice (`pkg/controlplane/reconcilers`).
-fn endpoints(site: &Site<'_>) -> [Value; 2] {
+fn endpoints(listen: SocketAddr) -> [Value; 2] {
     // Endpoints may not name the loopback or the unspecified address; upstream then has a reconciler that names none.
-    let address = site.listen.ip();
+    let address = listen.ip();
     let reachable = !address.is_loopback() && !address.is_unspecified();
-    let (ip, port) = (address.to_string(), site.listen.port());
+    let (ip, port) = (address.to_string(), listen.port());
     let ports = json!([{"name": "https", "port": port, "protocol": "TCP"}]);
     let subsets = if reachable {
         json!([{"addresses": [{"ip": ip}], "ports": ports}])
