@@ -1,1 +1,59 @@
 //! Every bound of the node, with its reason.
+
+use std::time::Duration;
+
+/// Pods of this node; upstream's `maxPods`.
+pub const PODS_MAX: usize = 110;
+
+/// A container that ended is started again at once, then after this, twice this ... (`pkg/kubelet/kubelet.go`
+/// `initialBackOff`).
+pub const RESTART_BACK_OFF: Duration = Duration::from_secs(10);
+
+/// The longest wait between two restarts or two pulls (`MaxCrashLoopBackOff`). What runs for twice as long starts afresh.
+pub const RESTART_BACK_OFF_MAX: Duration = Duration::from_secs(300);
+
+/// A container that could not be made is tried again after this (`backOffPeriod` of the pod workers).
+pub const CREATE_RETRY: Duration = Duration::from_secs(10);
+
+/// Volumes that cannot be prepared are tried again after this, twice this ... (`exponentialbackoff.initialDurationBeforeRetry`).
+pub const VOLUME_BACK_OFF: Duration = Duration::from_millis(500);
+
+/// The longest wait of volumes (`exponentialbackoff.maxDurationBeforeRetry`).
+pub const VOLUME_BACK_OFF_MAX: Duration = Duration::from_secs(122);
+
+/// A sandbox that could not be made is tried again after this, twice this ...
+pub const SANDBOX_BACK_OFF: Duration = Duration::from_secs(1);
+
+/// The longest wait of a sandbox: a machine that lacks something now may have it later.
+pub const SANDBOX_BACK_OFF_MAX: Duration = Duration::from_secs(60);
+
+/// Whatever a preStop hook has used up, a container has this long to end by itself (`minimumGracePeriodInSeconds`).
+pub const GRACE_MIN: Duration = Duration::from_secs(2);
+
+/// A process that was killed is gone at once; if it is not, it is told again after this.
+pub const KILL_AGAIN: Duration = Duration::from_secs(5);
+
+/// The first look of a readiness probe whose container has just started; the next ones come after twice as long each,
+/// until the period of the probe is reached. A container of a fraction of a second is not kept waiting for a period.
+pub const EARLY_PROBE: Duration = Duration::from_millis(100);
+
+/// A termination message is cut here (`MaxContainerTerminationMessageLength`).
+pub const TERMINATION_MESSAGE_BYTES_MAX: usize = 4 * 1024;
+
+/// All containers of a pod share this for their messages (`MaxPodTerminationMessageLogLength` of the status manager).
+pub const POD_MESSAGES_BYTES_MAX: usize = 12 * 1024;
+
+/// A termination message from logs has as many lines (`MaxContainerTerminationMessageLogLines`) ...
+pub const MESSAGE_LOG_LINES_MAX: usize = 80;
+
+/// ... and as many bytes (`MaxContainerTerminationMessageLogLength`).
+pub const MESSAGE_LOG_BYTES_MAX: usize = 2 * 1024;
+
+/// What a probe answers is kept this long (`maxRespBodyLength`, `maxReadLength` of exec).
+pub const PROBE_BODY_BYTES_MAX: usize = 10 * 1024;
+
+/// Redirects that an HTTP probe follows (`RedirectChecker`, as Go's default).
+pub const PROBE_REDIRECTS_MAX: usize = 10;
+
+/// A probe is asked again at once where asking itself failed (`maxProbeRetries`).
+pub const PROBE_RETRIES: usize = 3;

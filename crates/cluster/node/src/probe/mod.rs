@@ -1,1 +1,8 @@
 //! Probes: pure state machines of startup, readiness and liveness, and the runners that ask (exec, HTTP, TCP).
+
+mod machine;
+pub mod run;
+mod spec;
+
+pub use machine::{Outcome, Probes};
+pub use spec::{Action, Kind, Port, Probe};
