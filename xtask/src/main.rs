@@ -10,6 +10,7 @@
 
 mod bench;
 mod conformance;
+mod image;
 mod licenses;
 mod merge_keys;
 mod peers;
@@ -48,6 +49,11 @@ const COMMANDS: &[Command] = &[
         name: "conformance",
         about: "write docs/conformance.md from the floors and known failures",
         run: conformance::run,
+    },
+    Command {
+        name: "image",
+        about: "[shop] [probe]: build the images of this repository, target/NAME.oci.tar",
+        run: image::run,
     },
     Command {
         name: "merge-keys",
