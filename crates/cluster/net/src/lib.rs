@@ -8,6 +8,8 @@
 //!   tests make (`tests/it`), never in the machine's own.
 
 pub mod addresses;
+pub mod dns;
+mod follow;
 pub mod limits;
 pub mod link;
 pub mod netlink;

@@ -282,11 +282,7 @@ fn read_slice(slice: &Value) -> Option<Slice> {
 /// The label of an endpoint without a hostname (`coredns/plugin/kubernetes endpointHostname`).
 fn dashed(address: IpAddr) -> String {
     let label = address.to_string().replace(['.', ':'], "-");
-    if label.ends_with('-') {
-        label + "0"
-    } else {
-        label
-    }
+    if label.ends_with('-') { label + "0" } else { label }
 }
 
 #[cfg(test)]

@@ -1,0 +1,6 @@
+//! Tests with the real kernel, in network namespaces that they make. They need root and say so where it is missing.
+
+mod dns;
+mod machine;
+mod pods;
+mod world;

@@ -1,0 +1,75 @@
+//! An API server in this process, in a folder of its own, without controllers.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use deploy_cluster_api::api::{Api, Setup};
+use deploy_cluster_api::bootstrap::Place;
+use deploy_cluster_api::client::Client;
+use deploy_cluster_api::identity::jwt::SigningKey;
+use deploy_cluster_api::identity::{MASTERS, UserInfo};
+use deploy_cluster_storage::{Options, Store};
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+/// How long anything here may take on a machine with much else to do.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A cluster that lives as long as this.
+pub struct World {
+    pub api: Api,
+    folder: PathBuf,
+}
+
+impl World {
+    pub async fn start() -> World {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("deploy-net-{}-{number}", std::process::id()));
+        let setup = Setup {
+            store: Store::open(&Options::new(&folder)).expect("the folder is new"),
+            signing_key: SigningKey::open(&folder.join("service-accounts.key")).expect("the folder is new"),
+            place: Place {
+                listen: ([127, 0, 0, 1], 16443).into(),
+                authority: "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n".to_owned(),
+            },
+            default_account_patience: Duration::ZERO,
+        };
+        let api = Api::start(setup).await.expect("a new cluster can be set up");
+        World { api, folder }
+    }
+
+    /// Acts as an administrator.
+    pub fn client(&self) -> Client {
+        Client::new(&self.api, UserInfo::named("admin", &[MASTERS]), "test")
+    }
+
+    /// Creates objects of any kind.
+    pub async fn create(&self, objects: impl IntoIterator<Item = Value>) {
+        let client = self.client();
+        for object in objects {
+            let text = |field: &str| object[field].as_str().unwrap_or_default().to_owned();
+            let resource = client
+                .resource_of(&text("apiVersion"), &text("kind"))
+                .expect("a kind that is served");
+            client.create(&resource, object).await.expect("a good object");
+        }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        // What is left behind is swept with the other temporary files.
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Waits until something is true; fails with `what` when that takes too long.
+pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !holds().await {
+        assert!(Instant::now() < deadline, "in vain: {what}");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
