@@ -57,3 +57,35 @@ pub const PROBE_REDIRECTS_MAX: usize = 10;
 
 /// A probe is asked again at once where asking itself failed (`maxProbeRetries`).
 pub const PROBE_RETRIES: usize = 3;
+
+/// Processes and threads of a pod: a fork bomb must not take the machine's (`kernel.pid_max` is 32,768 on small ones).
+/// Upstream's `podPidsLimit` is off by default.
+pub const POD_PROCESSES_MAX: i64 = 4096;
+
+/// The longest path of a file in a volume (`atomic_writer.go maxPathLength`, PATH_MAX).
+pub const VOLUME_PATH_BYTES_MAX: usize = 4096;
+
+/// The longest name of a file in a volume (`atomic_writer.go maxFileNameLength`, NAME_MAX).
+pub const VOLUME_FILE_NAME_BYTES_MAX: usize = 255;
+
+/// Entries of a folder that are read at once when it is removed: a pod may have left millions.
+pub const REMOVED_AT_A_TIME: usize = 4096;
+
+/// Less memory than this is pressure, and is not given to pods (`memory.available<100Mi`).
+pub const MEMORY_AVAILABLE_MIN: u64 = 100 << 20;
+
+/// Less than this on the disk is pressure, or less than a tenth of it where that is less. Upstream's tenth alone (and it
+/// evicts) would make large and well-filled disks of developers useless.
+pub const DISK_AVAILABLE_MIN: u64 = 2 << 30;
+
+/// Images that the Node names (`nodeStatusMaxImages`).
+pub const NODE_IMAGES_MAX: usize = 50;
+
+/// A node that has not renewed its lease for so long is lost (`nodeLeaseDurationSeconds`).
+pub const LEASE: Duration = Duration::from_secs(40);
+
+/// The lease is renewed, and the machine looked at, each time this has gone by (a quarter of [`LEASE`]).
+pub const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// A status that says nothing new is written all the same after this (`nodeStatusReportFrequency`).
+pub const STATUS_REPORT: Duration = Duration::from_secs(300);

@@ -1,5 +1,6 @@
 //! Probes: pure state machines of startup, readiness and liveness, and the runners that ask (exec, HTTP, TCP).
 
+mod http;
 mod machine;
 pub mod run;
 mod spec;
