@@ -231,7 +231,7 @@ impl Client {
         Ok(self.answer(&call.scope, changed.object))
     }
 
-    /// Creates a subresource of an object, as `pods/binding` and `pods/eviction` are.
+    /// Creates a subresource of an object, as `pods/binding`, `pods/eviction` and `serviceaccounts/token` are.
     ///
     /// # Errors
     /// What a client would be told.
@@ -250,6 +250,7 @@ impl Client {
         let outcome = match subresource {
             "binding" => verbs::bind(&mut call, &object).await?,
             "eviction" => verbs::evict(&mut call, &object).await?,
+            "token" => verbs::token(&mut call, object)?,
             _ => return Err(StatusError::no_such_method()),
         };
         Ok(match outcome {

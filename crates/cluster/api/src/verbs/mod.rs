@@ -26,6 +26,7 @@ pub(crate) use get::get;
 pub(crate) use parts::strategy;
 pub(crate) use patch::patch;
 pub(crate) use pods::{bind, evict};
+pub(crate) use reviews::token;
 pub(crate) use update::update;
 
 use std::sync::Arc;
