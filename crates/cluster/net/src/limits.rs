@@ -17,3 +17,17 @@ pub const RECEIVE_BYTES: usize = 64 << 10;
 
 /// The metric of the route to the services, plus the bridge's number: behind any route of the machine's own.
 pub const SERVICE_ROUTE_METRIC: u32 = 10_000;
+
+/// How many elements of a set go in one message: their list is one attribute, which ends at 64 KB; an element with
+/// the name of a chain takes up to 320 bytes.
+pub const ELEMENTS_PER_MESSAGE: usize = 150;
+
+/// How many clients of one endpoint a service with session affinity remembers, as upstream's proxy has it by the
+/// kernel's default for sets that rules fill.
+pub const AFFINITY_CLIENTS: u32 = 65_535;
+
+/// What `nft` shows of a comment (`NFTNL_UDATA_COMMENT_MAXLEN`).
+pub const COMMENT_BYTES: usize = 127;
+
+/// How often a batch is sent again because somebody else changed the ruleset meanwhile.
+pub const BATCH_TRIES: u32 = 5;

@@ -105,14 +105,11 @@ impl Messages {
         &self.bytes
     }
 
-    /// Each message by itself.
-    #[cfg(test)]
-    pub(crate) fn each(&self) -> impl Iterator<Item = &[u8]> {
-        let ends = self.starts.iter().skip(1).copied().chain([self.bytes.len()]);
-        self.starts
-            .iter()
-            .zip(ends)
-            .map(|(start, end)| &self.bytes[*start..end])
+    /// The nth message by itself, from 0.
+    pub(crate) fn nth(&self, n: usize) -> Option<&[u8]> {
+        let start = *self.starts.get(n)?;
+        let end = self.starts.get(n + 1).copied().unwrap_or(self.bytes.len());
+        self.bytes.get(start..end)
     }
 
     /// Asks for an answer to the last message.

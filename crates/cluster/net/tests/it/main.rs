@@ -3,4 +3,5 @@
 mod dns;
 mod machine;
 mod pods;
+mod tables;
 mod world;
