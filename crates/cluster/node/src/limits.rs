@@ -89,3 +89,12 @@ pub const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// A status that says nothing new is written all the same after this (`nodeStatusReportFrequency`).
 pub const STATUS_REPORT: Duration = Duration::from_secs(300);
+
+/// Events that wait to be written; what comes beyond them is lost, as upstream's (`maxQueuedEvents`).
+pub const EVENTS_WAITING_MAX: usize = 1000;
+
+/// Events that are remembered to be counted (`maxLruCacheEntries`).
+pub const EVENTS_KNOWN_MAX: usize = 4096;
+
+/// Longer messages of events are cut (`maxNoteLength`).
+pub const EVENT_MESSAGE_BYTES_MAX: usize = 1024;

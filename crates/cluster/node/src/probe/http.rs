@@ -114,7 +114,7 @@ fn headers(ask: &Ask<'_>) -> Result<HeaderMap, String> {
     Ok(headers)
 }
 
-async fn follow(first: &str, ask: &Ask<'_>, headers: &HeaderMap) -> Result<Answer, String> {
+async fn follow(first: &str, headers: &HeaderMap) -> Result<Answer, String> {
     let mut url = first.to_owned();
     for step in 0..=limits::PROBE_REDIRECTS_MAX {
         let uri: Uri = url.parse().map_err(|error| format!("parse \"{url}\": {error}"))?;
