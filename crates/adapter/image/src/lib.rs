@@ -18,8 +18,12 @@ mod hash;
 pub mod limits;
 mod pack;
 mod platform;
+mod tar;
+mod unpack;
 
 
 pub use archive::write::{ArchiveError, Contents, write_archive};
 pub use config::{Config, ConfigError};
 pub use pack::{Pack, PackError, pack};
+pub use self::tar::TarError;
+pub use unpack::UnpackError;

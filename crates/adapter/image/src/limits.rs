@@ -4,9 +4,6 @@
 /// has been seen with more.
 pub const DOCUMENT_BYTES_MAX: u64 = 4 << 20;
 
-/// Layers of one image: overlayfs takes 500, docker stops at 127.
-pub const LAYERS_MAX: usize = 256;
-
 /// Entries of one layer: the largest images known (CUDA, Android) have some 300,000 files in one.
 pub const LAYER_ENTRIES_MAX: u64 = 2_000_000;
 
@@ -46,9 +43,6 @@ pub const ARCHIVE_BYTES_MAX: u64 = 256 << 30;
 
 /// Depth of indexes in an index: the specification allows any; two is what buildx makes.
 pub const INDEX_DEPTH_MAX: usize = 4;
-
-/// Manifests of one index.
-pub const INDEX_MANIFESTS_MAX: usize = 1_024;
 
 /// Bytes of `/etc/passwd` or `/etc/group` that are read for a user's name.
 pub const USERS_BYTES_MAX: u64 = 1 << 20;

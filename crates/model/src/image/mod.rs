@@ -1,7 +1,9 @@
-//! Names of container images: references and digests.
+//! Names of container images, and what they are made of: references, digests, manifests.
 //!
 //! What is accepted, and in which words it is refused, is what github.com/distribution/reference v0.6.0 does with
 //! `ParseNormalizedNamed`; kubelet, containerd and docker all use it.
+
+pub mod manifest;
 
 use std::fmt;
 use std::str::FromStr;
