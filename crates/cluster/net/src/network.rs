@@ -11,6 +11,8 @@ use crate::addresses::{self, Addresses, Cidr, Exhausted};
 use crate::limits;
 use crate::link::{self, Link, Namespace, NamespaceError, PodLink, Route};
 use crate::netlink::{Family, Messages, NetlinkError, Socket};
+use crate::nft::{Applied, Ruleset, Table, TableError};
+use crate::services::{Input, Node, program};
 
 /// What a network is made for.
 #[derive(Clone, Debug)]
@@ -19,6 +21,8 @@ pub struct Options {
     pub id: String,
     /// Where services get their addresses.
     pub service_range: Cidr,
+    /// The name of the node, as the API has it.
+    pub node_name: String,
 }
 
 /// The network of one cluster. It belongs to the network namespace of the thread that started it; clones share it.
@@ -35,6 +39,7 @@ struct Inner {
     /// For what adds links. Removing one takes the kernel tens of milliseconds, and has a socket of its own.
     adding: Mutex<Socket>,
     removing: Mutex<Socket>,
+    table: Mutex<Table>,
 }
 
 #[derive(Clone, Debug)]
@@ -100,6 +105,9 @@ pub enum NetError {
         #[source]
         source: std::io::Error,
     },
+    /// The kernel does not take a ruleset.
+    #[error(transparent)]
+    Table(#[from] TableError),
     /// A namespace cannot be made or entered.
     #[error(transparent)]
     Namespace(#[from] NamespaceError),
@@ -145,17 +153,59 @@ impl Network {
         services_route(&mut socket, &bridge, options.service_range)?;
         let found = adopt(&mut socket, &bridge, &links)?;
         let node_address = node_address(&mut socket, &routes, bridge.network.nth(1))?;
-        let inner = Inner {
-            options,
-            bridge,
-            node_address,
-            pods: Mutex::new(found),
-            adding: Mutex::new(socket),
-            removing: Mutex::new(open()?),
+        let table = Table::open().map_err(|error| kernel("talk to nf_tables", error, NF_TABLES))?;
+        let network = Network {
+            inner: Arc::new(Inner {
+                options,
+                bridge,
+                node_address,
+                pods: Mutex::new(found),
+                adding: Mutex::new(socket),
+                removing: Mutex::new(open()?),
+                table: Mutex::new(table),
+            }),
         };
-        Ok(Network {
-            inner: Arc::new(inner),
-        })
+        network.first_table()?;
+        Ok(network)
+    }
+
+    /// The table without services, where there is none: pods get out. Where a server before this one has left a table,
+    /// its services go on until we know better.
+    fn first_table(&self) -> Result<(), NetError> {
+        let node = self.node();
+        let mut table = locked(&self.inner.table);
+        let known = table.exists(&node.table);
+        if known.map_err(|error| kernel("read the tables", error, NF_TABLES))? {
+            return Ok(());
+        }
+        table
+            .apply(&program(&Input::default(), &node))
+            .map(drop)
+            .map_err(|error| match &error.source {
+                NetlinkError::Refused { errno, .. } if unsupported(*errno) => NF_TABLES,
+                NetlinkError::Refused { errno, .. } if forbidden(*errno) => NetError::NotAllowed,
+                _ => error.into(),
+            })
+    }
+
+    /// What a ruleset must know of this machine.
+    pub fn node(&self) -> Node {
+        Node {
+            table: table_name(&self.inner.options.id),
+            name: self.inner.options.node_name.clone(),
+            bridge: self.inner.bridge.name.clone(),
+            pod_network: self.pod_network(),
+            service_range: self.service_range(),
+            address: self.inner.node_address,
+        }
+    }
+
+    /// Makes the ruleset hold; only what differs from the one before is sent. Blocks for some milliseconds.
+    ///
+    /// # Errors
+    /// Where the kernel refuses; then the one before holds.
+    pub fn apply(&self, ruleset: &Ruleset) -> Result<Applied, TableError> {
+        locked(&self.inner.table).apply(ruleset)
     }
 
     /// The name of the bridge.
@@ -217,7 +267,7 @@ impl Network {
         blocking(move || inner.detach(&uid)).await
     }
 
-    /// Removes the bridge and all links of pods.
+    /// Removes the table, the bridge and all links of pods.
     ///
     /// # Errors
     /// What the kernel refuses.
@@ -225,9 +275,8 @@ impl Network {
         let inner = Arc::clone(&self.inner);
         blocking(move || {
             let mut socket = locked(&inner.removing);
-            let mut pods = locked(&inner.pods);
-            pods.links.clear();
-            sweep_with(&mut socket, &inner.options.id)
+            locked(&inner.pods).links.clear();
+            sweep_with(&mut socket, &mut locked(&inner.table), &inner.options.id)
         })
         .await
     }
@@ -237,7 +286,8 @@ impl Network {
     /// # Errors
     /// What the kernel refuses.
     pub fn sweep(id: &str) -> Result<(), NetError> {
-        sweep_with(&mut open()?, id)
+        let table = Table::open().map_err(|error| kernel("talk to nf_tables", error, NF_TABLES));
+        sweep_with(&mut open()?, &mut table?, id)
     }
 }
 
@@ -324,6 +374,11 @@ const BRIDGE: NetError = NetError::Missing {
     module: "bridge",
     config: "CONFIG_BRIDGE",
 };
+const NF_TABLES: NetError = NetError::Missing {
+    what: "nf_tables with NAT and FIB",
+    module: "nf_tables nft_chain_nat nft_fib_ipv4 nft_numgen nft_masq nft_reject_ipv4",
+    config: "CONFIG_NF_TABLES, CONFIG_NFT_NAT, CONFIG_NFT_MASQ, CONFIG_NFT_FIB_IPV4, CONFIG_NFT_NUMGEN",
+};
 const VETH: NetError = NetError::Missing {
     what: "veth pairs",
     module: "veth",
@@ -333,6 +388,10 @@ const VETH: NetError = NetError::Missing {
 /// `deploy` and the id: 14 of the 15 letters that a link may have.
 fn bridge_name(id: &str) -> String {
     format!("deploy{}", id.chars().take(8).collect::<String>())
+}
+
+fn table_name(id: &str) -> String {
+    format!("deploy-{id}")
 }
 
 fn pod_link_name(id: &str, uid: &str) -> String {
@@ -509,6 +568,10 @@ fn node_address(socket: &mut Socket, routes: &[Route], bridge: Ipv4Addr) -> Resu
 /// Settings of the kernel for the namespace of the calling thread.
 fn settings(bridge: &str) -> Result<(), NetError> {
     set("net/ipv4/ip_forward", "1")?;
+    // Packets between pods pass the node although a shorter way exists. To say so would use up what the kernel allows
+    // in messages to a pod, and refusals would not reach it. Both must be off; other links have settings of their own.
+    set("net/ipv4/conf/all/send_redirects", "0")?;
+    set(&format!("net/ipv4/conf/{bridge}/send_redirects"), "0")?;
     // 127.0.0.1 and the port of a service work on the node; the ruleset keeps pods from the node's own 127.0.0.1.
     set(&format!("net/ipv4/conf/{bridge}/route_localnet"), "1")
 }
@@ -531,7 +594,12 @@ fn set(name: &str, value: &str) -> Result<(), NetError> {
     std::fs::write(&path, value).map_err(|source| NetError::Setting { path, source })
 }
 
-fn sweep_with(socket: &mut Socket, id: &str) -> Result<(), NetError> {
+fn sweep_with(socket: &mut Socket, table: &mut Table, id: &str) -> Result<(), NetError> {
+    let name = table_name(id);
+    // A kernel without nf_tables has no table either.
+    if table.exists(&name).unwrap_or(false) {
+        table.remove(&name)?;
+    }
     let links = read(link::links(socket))?;
     let name = bridge_name(id);
     let Some(bridge) = links.iter().find(|link| link.name == name) else {
@@ -566,13 +634,21 @@ fn read<T>(result: Result<T, NetlinkError>) -> Result<T, NetError> {
 /// What a refusal means to people.
 fn kernel(doing: &'static str, source: NetlinkError, missing: NetError) -> NetError {
     match &source {
-        NetlinkError::Refused { errno, .. } => match *errno {
-            Errno::PERM | Errno::ACCESS => NetError::NotAllowed,
-            Errno::OPNOTSUPP | Errno::AFNOSUPPORT | Errno::PROTONOSUPPORT => missing,
-            _ => NetError::Kernel { doing, source },
-        },
+        NetlinkError::Refused { errno, .. } if forbidden(*errno) => NetError::NotAllowed,
+        NetlinkError::Refused { errno, .. } if unsupported(*errno) => missing,
         _ => NetError::Kernel { doing, source },
     }
+}
+
+fn forbidden(errno: Errno) -> bool {
+    matches!(errno, Errno::PERM | Errno::ACCESS)
+}
+
+fn unsupported(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::OPNOTSUPP | Errno::AFNOSUPPORT | Errno::PROTONOSUPPORT
+    )
 }
 
 fn allowed(error: NamespaceError) -> NetError {

@@ -183,6 +183,7 @@ impl Statement {
                 m.be32(1, REJECT_ICMP);
                 m.u8(2, PORT_UNREACHABLE);
             }),
+            Statement::Reset => expression(m, "reject", |m| m.be32(1, REJECT_RESET)),
             Statement::Counter => expression(m, "counter", |m| {
                 m.be64(1, 0);
                 m.be64(2, 0);
@@ -196,6 +197,7 @@ const NETWORK: u32 = 1;
 const TRANSPORT: u32 = 2;
 const DYNSET_UPDATE: u32 = 1;
 const REJECT_ICMP: u32 = 0;
+const REJECT_RESET: u32 = 1;
 /// `ICMP_PORT_UNREACH`: a client sees "connection refused" at once.
 const PORT_UNREACHABLE: u8 = 3;
 

@@ -14,11 +14,12 @@ pub use model::{
     Chain, ChainKind, Field, Hook, Hooked, Key, Rule, Ruleset, Set, SetKind, Statement, Verdict,
 };
 pub use read::{ForeignChain, foreign_chains};
-pub use table::{Applied, Table, TableError, remove_table};
+pub use table::{Applied, Table, TableError};
 
 // include/uapi/linux/netfilter/nfnetlink.h and nf_tables.h
 const SUBSYSTEM: u16 = 10 << 8;
 const NEWTABLE: u16 = SUBSYSTEM;
+const GETTABLE: u16 = SUBSYSTEM | 1;
 const DELTABLE: u16 = SUBSYSTEM | 2;
 const NEWCHAIN: u16 = SUBSYSTEM | 3;
 const GETCHAIN: u16 = SUBSYSTEM | 4;

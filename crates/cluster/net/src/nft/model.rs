@@ -113,6 +113,8 @@ pub enum Statement {
     Masquerade,
     /// `reject`: an ICMP message that says that the port is not reachable.
     Reject,
+    /// `reject with tcp reset`, after [`Field::Protocol`] was found to be TCP.
+    Reset,
     /// `counter`
     Counter,
     /// The end.

@@ -5,7 +5,8 @@ use rustix::io::Errno;
 use super::batch::{change, removal, replace};
 use super::model::Ruleset;
 use super::{
-    DELCHAIN, DELRULE, DELSET, DELSETELEM, DELTABLE, NEWCHAIN, NEWRULE, NEWSET, NEWSETELEM, NEWTABLE,
+    DELCHAIN, DELRULE, DELSET, DELSETELEM, DELTABLE, GETTABLE, NEWCHAIN, NEWRULE, NEWSET, NEWSETELEM,
+    NEWTABLE, OURS,
 };
 use crate::limits;
 use crate::netlink::{Attribute, Attributes, Family, Messages, NetlinkError, Socket};
@@ -74,6 +75,27 @@ impl Table {
         Ok(self.noted(wanted, &messages, took, true))
     }
 
+    /// True where there is a table of this name, whoever made it.
+    ///
+    /// # Errors
+    /// Of netlink; where the kernel has no nf_tables, too.
+    pub fn exists(&mut self, name: &str) -> Result<bool, NetlinkError> {
+        match self.socket.get(GETTABLE, &OURS, |m| m.text(1, name)) {
+            Ok(found) => Ok(found.is_some()),
+            Err(error) if error.is(Errno::NOENT) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes a table away. Nothing happens where there is none.
+    ///
+    /// # Errors
+    /// Where the kernel refuses.
+    pub fn remove(&mut self, name: &str) -> Result<(), TableError> {
+        self.now = None;
+        self.send(&removal(name)).map(drop)
+    }
+
     /// What the table holds is not known any more: the next ruleset is written whole.
     pub fn forget(&mut self) {
         self.now = None;
@@ -92,19 +114,6 @@ impl Table {
     fn send(&mut self, messages: &Messages) -> Result<Duration, TableError> {
         send(&mut self.socket, messages)
     }
-}
-
-/// Takes a table away, from the namespace of the calling thread. Nothing happens where there is none.
-///
-/// # Errors
-/// Where the kernel refuses.
-pub fn remove_table(name: &str) -> Result<(), TableError> {
-    let open = Socket::open(Family::Netfilter);
-    let mut socket = open.map_err(|source| TableError {
-        what: "anything".to_owned(),
-        source,
-    })?;
-    send(&mut socket, &removal(name)).map(drop)
 }
 
 fn send(socket: &mut Socket, messages: &Messages) -> Result<Duration, TableError> {

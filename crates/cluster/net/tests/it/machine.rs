@@ -36,6 +36,7 @@ pub fn options(id: &str) -> Options {
     Options {
         id: id.to_owned(),
         service_range: "10.96.0.0/16".parse().unwrap(),
+        node_name: "node".to_owned(),
     }
 }
 

@@ -3,5 +3,6 @@
 mod dns;
 mod machine;
 mod pods;
+mod services;
 mod tables;
 mod world;

@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use deploy_cluster_net::network::Network;
 
-use super::machine::{Pod, ip, on_a_machine, start, wait};
+use super::machine::{Pod, ip, nft, on_a_machine, start, wait};
 
 #[test]
 fn pods_reach_each_other_and_the_node() {
@@ -56,6 +56,7 @@ fn nothing_is_left_after_a_crash_and_the_neighbour_stays() {
         wait(second.down()).unwrap();
         assert_eq!(ip("-o link"), before);
         assert_eq!(ip("route"), "");
+        assert_eq!(nft("list ruleset"), "");
         drop(processes);
     });
 }

@@ -1,7 +1,7 @@
 use std::net::Ipv4Addr;
 
 use deploy_cluster_net::nft::{
-    Chain, ChainKind, Field, Hook, Key, Rule, Ruleset, Set, SetKind, Statement, Table, Verdict, remove_table,
+    Chain, ChainKind, Field, Hook, Key, Rule, Ruleset, Set, SetKind, Statement, Table, Verdict,
 };
 
 use super::machine::{nft, on_a_machine};
@@ -118,6 +118,7 @@ fn everything() -> Ruleset {
             is(Field::IcmpType, vec![5]),
             Statement::Verdict(Verdict::Drop),
         ]),
+        Rule::new(vec![is(Field::Protocol, vec![6]), Statement::Reset]),
     ];
     let chains = [
         (
@@ -186,6 +187,7 @@ fn nft_shows_what_was_meant() {
             type filter hook forward priority filter - 5; policy accept;
             ct state new counter packets 0 bytes 0 reject
             icmp type redirect drop
+            reject with tcp reset
             chain postrouting {
             type nat hook postrouting priority srcnat; policy accept;
             ct status dnat ip saddr . ip daddr @hairpin counter packets 0 bytes 0 masquerade
@@ -272,8 +274,8 @@ fn a_table_that_somebody_flushed_comes_back() {
         ruleset.chains.insert("more".to_owned(), Chain::default());
         assert!(table.apply(&ruleset).unwrap().whole);
         assert!(nft("list ruleset").contains("chain more"));
-        remove_table("deploy-0a1b2c3d").unwrap();
-        remove_table("deploy-0a1b2c3d").unwrap();
+        table.remove("deploy-0a1b2c3d").unwrap();
+        table.remove("deploy-0a1b2c3d").unwrap();
         assert_eq!(nft("list ruleset"), "");
     });
 }
