@@ -220,6 +220,18 @@ catalogue! {
         zh: "已通知集群停止，但它尚未结束。",
             "请稍候再查看：deploy cluster status";
     }
+    ClusterRefused = "DEP-CLUSTER-009" {
+        en: "The cluster refused {object}.",
+            "Mend what the cause names and apply it again; what was applied before stays.";
+        zh: "集群拒绝了 {object}。",
+            "请修正原因中指出的问题后重新应用；之前已应用的对象保持不变。";
+    }
+    ClusterNotReady = "DEP-CLUSTER-010" {
+        en: "{object} was applied and does not work yet.",
+            "Look at what it waits for: kubectl describe {object}; a longer --timeout waits on.";
+        zh: "{object} 已应用，但尚未正常工作。",
+            "请查看它在等待什么：kubectl describe {object}；加大 --timeout 可继续等待。";
+    }
     UsageInvalid = "DEP-CLI-001" {
         en: "The command line is not valid.",
             "See what is accepted: {command} --help";

@@ -1,5 +1,6 @@
 use super::{
-    ClusterWords, Columns, CommandText, ConfigErrors, KustomizeFlags, RenderFlags, Texts, UsageErrors,
+    ApplyWords, ClusterWords, Columns, CommandText, ConfigErrors, KustomizeFlags, RenderFlags, Texts,
+    UsageErrors,
 };
 
 pub static TEXTS: Texts = Texts {
@@ -243,6 +244,24 @@ export KUBECONFIG=$(deploy cluster kubeconfig --path)",
         stopped: "Stopped.",
         running: "running",
         owner: "process {pid}",
+    },
+
+    cluster_apply: CommandText {
+        about: "Bring objects into the running cluster, and wait until they work",
+        long: "Applies the objects of files, folders (with all below them) or standard input (-) on the server, as the field manager \
+               `deploy`: what others own and nobody names stays. Prints what was created, configured or unchanged.",
+        examples: "\
+# A folder; ends when its workloads are available
+deploy cluster apply -n shop --wait manifests/
+
+# What was rendered
+deploy render examples/shop/chart --namespace prod-us | deploy cluster apply -n prod-us -",
+    },
+    apply_words: ApplyWords {
+        paths: "Files or folders of YAML or JSON, or - for standard input",
+        namespace: "Where objects go that name no namespace",
+        wait: "Wait until workloads are available, jobs complete, ingresses have an address",
+        timeout: "How long to wait",
     },
 
     config: CommandText {

@@ -80,6 +80,8 @@ pub struct Texts {
     pub cluster_kubeconfig: CommandText,
     pub cluster_down: CommandText,
     pub cluster_words: ClusterWords,
+    pub cluster_apply: CommandText,
+    pub apply_words: ApplyWords,
 
     pub config: CommandText,
     pub config_show: CommandText,
@@ -179,4 +181,13 @@ pub struct ClusterWords {
     pub stopped: &'static str,
     pub running: &'static str,
     pub owner: &'static str,
+}
+
+/// The flags of `deploy cluster apply`.
+#[allow(missing_docs, reason = "the English text says what each is")]
+pub struct ApplyWords {
+    pub paths: &'static str,
+    pub namespace: &'static str,
+    pub wait: &'static str,
+    pub timeout: &'static str,
 }

@@ -1,5 +1,6 @@
 use super::{
-    ClusterWords, Columns, CommandText, ConfigErrors, KustomizeFlags, RenderFlags, Texts, UsageErrors,
+    ApplyWords, ClusterWords, Columns, CommandText, ConfigErrors, KustomizeFlags, RenderFlags, Texts,
+    UsageErrors,
 };
 
 pub static TEXTS: Texts = Texts {
@@ -242,6 +243,24 @@ export KUBECONFIG=$(deploy cluster kubeconfig --path)",
         stopped: "已停止。",
         running: "运行中",
         owner: "进程 {pid}",
+    },
+
+    cluster_apply: CommandText {
+        about: "把对象应用到运行中的集群，并等待其正常工作",
+        long: "在服务器端应用文件、目录（含子目录）或标准输入（-）中的对象，字段管理者为 `deploy`：\
+               由他人管理且未提及的字段保持不变。输出每个对象是新建、已更新还是未变。",
+        examples: "\
+# 应用一个目录，工作负载可用后结束
+deploy cluster apply -n shop --wait manifests/
+
+# 应用渲染结果
+deploy render examples/shop/chart --namespace prod-us | deploy cluster apply -n prod-us -",
+    },
+    apply_words: ApplyWords {
+        paths: "YAML 或 JSON 文件或目录；- 表示标准输入",
+        namespace: "未写命名空间的对象放入此命名空间",
+        wait: "等待工作负载可用、任务完成、Ingress 获得地址",
+        timeout: "最长等待时间",
     },
 
     config: CommandText {

@@ -1,7 +1,9 @@
-//! `deploy cluster`: looks at the embedded Kubernetes, and stops it.
+//! `deploy cluster`: looks at the embedded Kubernetes, brings objects into it, and stops it.
 
-mod probe;
+mod apply;
+mod connection;
 mod process;
+mod readiness;
 pub mod serve;
 
 use std::io;
@@ -12,6 +14,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use deploy_model::{Code, Diagnostic, Exit, Lang};
 use serde_json::{Value, json};
 
+use self::connection::{Ask, Connection, Credentials};
 use self::process::Running;
 use super::described;
 use crate::{Context, Failure, Outcome, table, texts};
@@ -39,6 +42,7 @@ pub fn command(lang: Lang) -> Command {
     described(Command::new("cluster"), &texts.cluster)
         .subcommand_required(true)
         .arg_required_else_help(true)
+        .subcommand(apply::command(lang))
         .subcommand(status)
         .subcommand(kubeconfig)
         .subcommand(described(Command::new("down"), &texts.cluster_down))
@@ -46,6 +50,10 @@ pub fn command(lang: Lang) -> Command {
 
 pub fn run(context: &mut Context, arguments: &ArgMatches) -> Outcome {
     match arguments.subcommand() {
+        Some(("apply", arguments)) => {
+            let running = find(context)?;
+            apply::run(context, &running, arguments)
+        }
         Some(("status", arguments)) => status(context, arguments),
         Some(("kubeconfig", arguments)) => kubeconfig(context, arguments),
         Some(("down", _)) => down(context),
@@ -55,16 +63,7 @@ pub fn run(context: &mut Context, arguments: &ArgMatches) -> Outcome {
 
 fn status(context: &mut Context, arguments: &ArgMatches) -> Outcome {
     let running = find(context)?;
-    let unreachable = |error: io::Error| {
-        let diagnostic = Diagnostic::new(Code::ClusterUnreachable)
-            .with("address", &running.address)
-            .because(error.to_string());
-        Failure::Explained(Box::new(diagnostic), Exit::Unreachable)
-    };
-    let authority = authority_of(&running).map_err(unreachable)?;
-    probe::get(&running.address, &authority, "/readyz").map_err(unreachable)?;
-    let version = probe::get(&running.address, &authority, "/version").map_err(unreachable)?;
-    let version: Value = serde_json::from_slice(&version).map_err(|error| unreachable(error.into()))?;
+    let version = version(&running).map_err(|error| apply::unreachable(&running, &error))?;
     let version = version["gitVersion"].as_str().unwrap_or_default();
     let words = texts::of(context.lang);
     let text = match arguments.get_one::<String>("output").map(String::as_str) {
@@ -147,15 +146,24 @@ fn folder_of(context: &Context) -> PathBuf {
     PathBuf::from(context.absolute(context.settings.data_dir())).join("cluster")
 }
 
-/// The certificate authority that the kubeconfig names.
-fn authority_of(running: &Running) -> io::Result<Vec<u8>> {
-    let text = std::fs::read(&running.kubeconfig)?;
-    let config = deploy_yaml::to_json(&text, deploy_yaml::Dialect::Core12).map_err(io::Error::other)?;
-    let data = config["clusters"][0]["cluster"]["certificate-authority-data"]
-        .as_str()
-        .ok_or_else(|| io::Error::other("the kubeconfig names no certificate-authority-data"))?;
-    use base64::Engine;
-    base64::engine::general_purpose::STANDARD
-        .decode(data)
-        .map_err(io::Error::other)
+/// What `/version` says, once `/readyz` is content.
+fn version(running: &Running) -> io::Result<Value> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()?;
+    runtime.block_on(async {
+        let credentials = Credentials::of_kubeconfig(&running.kubeconfig)?;
+        let mut connection = Connection::open(&running.address, &credentials).await?;
+        let mut version = Value::Null;
+        for path in ["/readyz", "/version"] {
+            let answer = connection.ask(Ask::get(path)).await?;
+            if !answer.status.is_success() {
+                let text = String::from_utf8_lossy(&answer.body);
+                return Err(io::Error::other(format!("{}: {text}", answer.status)));
+            }
+            version = serde_json::from_slice(&answer.body).unwrap_or_default();
+        }
+        Ok(version)
+    })
 }

@@ -1,5 +1,6 @@
 //! The embedded Kubernetes as its clients meet it: a server process, and real programs that talk to it.
 
+mod apply;
 mod informer;
 mod kubelet;
 mod lifecycle;
