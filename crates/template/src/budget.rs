@@ -57,6 +57,7 @@ impl Budget {
     }
 
     /// Takes what a function is going to read of its arguments.
+    #[inline]
     pub fn arguments(&self, values: &[Value]) -> Result {
         for value in values {
             match value {
@@ -97,11 +98,19 @@ impl Budget {
     }
 
     /// Takes a result with all that is in it, unless somebody else holds it: then it was there before.
+    #[inline]
     pub fn result(&self, value: &Value) -> Result {
+        match value {
+            Value::Str(s) if s.is_unshared() => self.bytes(s.as_bytes().len()),
+            Value::Bytes(_) | Value::List(_) | Value::Map(_) => self.new_parts(value),
+            _ => Ok(()),
+        }
+    }
+
+    fn new_parts(&self, value: &Value) -> Result {
         // What the allocator hands out for an item, and for an entry with its key.
         let (item_bytes, entry_bytes) = (32, 128);
         match value {
-            Value::Str(s) if s.is_unshared() => self.bytes(s.as_bytes().len()),
             Value::Bytes(bytes) if Rc::strong_count(bytes) == 1 => self.bytes(bytes.len()),
             // What is new in something new was made for it.
             Value::List(list) if list.is_unshared() => {

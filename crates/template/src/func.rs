@@ -3,8 +3,9 @@
 //! The executor checks and converts arguments against the declared types before the body runs, with Go's error texts,
 //! so a body can take its arguments as it declared them.
 
-use std::collections::HashMap;
 use std::rc::Rc;
+
+use foldhash::{HashMap, HashMapExt as _};
 
 use crate::budget::{Budget, steps_of, walks};
 use crate::builtins::Builtin;
@@ -235,17 +236,23 @@ impl Funcs {
         self.slots.keys().copied()
     }
 
-    pub(crate) fn slot(&self, name: &str) -> Option<usize> {
-        self.slots.get(name).copied()
+    /// The slot of a function, and its name.
+    pub(crate) fn declared(&self, name: &str) -> Option<(usize, &'static str)> {
+        self.slots.get_key_value(name).map(|(name, slot)| (*slot, *name))
     }
 
     /// The function of a name, which a parser saw in that slot, perhaps of another table.
+    #[inline]
     pub(crate) fn get(&self, name: &str, slot: usize) -> Option<&Function> {
         match self.entries.get(slot) {
-            Some(function) if function.name == name && !matches!(function.body, Body::Removed) => {
+            // A parser takes names from here, so that the same text is mostly the same place, too.
+            Some(function)
+                if (std::ptr::eq(function.name, name) || function.name == name)
+                    && !matches!(function.body, Body::Removed) =>
+            {
                 Some(function)
             }
-            _ => self.entries.get(self.slot(name)?),
+            _ => self.entries.get(self.declared(name)?.0),
         }
     }
 

@@ -154,7 +154,11 @@ pub struct Lexer<'a> {
     parens: usize,
 }
 
-const SPACES: &[u8] = b" \t\r\n";
+/// A space between items. Not a search in a list: that would be a call for each byte.
+#[inline]
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
 
 impl<'a> Lexer<'a> {
     /// Starts a scan.
@@ -290,11 +294,12 @@ impl<'a> Lexer<'a> {
     }
 
     /// Whether a right delimiter comes next, and if so whether it trims the text after it.
+    #[inline]
     fn at_right_delim(&self) -> Option<bool> {
         let rest = self.rest();
         let first = *rest.first()?;
         // Most items start with neither.
-        if first != self.delims.right[0] && !SPACES.contains(&first) {
+        if first != self.delims.right[0] && !is_space(first) {
             return None;
         }
         if has_right_trim(rest) && rest[2..].starts_with(&self.delims.right) {
@@ -457,7 +462,9 @@ impl<'a> Lexer<'a> {
 
     /// A string or character constant whose first quote is consumed; the parser checks its contents.
     fn quoted(&mut self, end: char, kind: Kind, unterminated: &str) -> Item<'a> {
+        let ordinary = |b: u8| b.is_ascii() && !matches!(b, b'"' | b'\'' | b'\\' | b'\n');
         loop {
+            self.pos += self.rest().iter().take_while(|b| ordinary(**b)).count();
             match self.next() {
                 None | Some('\n') => return self.error(unterminated),
                 Some('\\') if matches!(self.next(), None | Some('\n')) => {
@@ -547,22 +554,24 @@ impl<'a> Lexer<'a> {
 }
 
 /// The characters that names are made of.
+#[inline]
 fn is_alphanumeric(c: char) -> bool {
-    c == '_' || unicode::is_letter(c) || unicode::is_digit(c)
+    if c.is_ascii() {
+        return c == '_' || c.is_ascii_alphanumeric();
+    }
+    unicode::is_letter(c) || unicode::is_digit(c)
 }
 
 fn has_left_trim(rest: &[u8]) -> bool {
-    matches!(rest, [b'-', space, ..] if SPACES.contains(space))
+    matches!(rest, [b'-', space, ..] if is_space(*space))
 }
 
 fn has_right_trim(rest: &[u8]) -> bool {
-    matches!(rest, [space, b'-', ..] if SPACES.contains(space))
+    matches!(rest, [space, b'-', ..] if is_space(*space))
 }
 
 fn leading_spaces(rest: &[u8]) -> usize {
-    rest.iter()
-        .position(|b| !SPACES.contains(b))
-        .unwrap_or(rest.len())
+    rest.iter().position(|b| !is_space(*b)).unwrap_or(rest.len())
 }
 
 trait TrimEndSpaces {
@@ -573,7 +582,7 @@ impl TrimEndSpaces for [u8] {
     fn trim_end_spaces(&self) -> &[u8] {
         let end = self
             .iter()
-            .rposition(|b| !SPACES.contains(b))
+            .rposition(|b| !is_space(*b))
             .map_or(0, |last| last + 1);
         &self[..end]
     }

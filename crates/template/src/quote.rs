@@ -13,13 +13,22 @@ pub fn quote(text: &[u8]) -> String {
 
 /// Appends the text in double quotes; with `ascii`, every other character as an escape (`%+q`).
 pub fn push_quoted(out: &mut Vec<u8>, text: &[u8], ascii: bool) {
+    // Most of nearly every text stands for itself.
+    let plain = |b: u8| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\';
+    out.reserve(text.len() + 2);
     out.push(b'"');
-    for (at, c, length) in unicode::chars(text) {
-        if c == REPLACEMENT && length == 1 {
-            push_hex(out, b'x', u32::from(text[at]), 2);
-        } else {
-            push_escaped(out, c, '"', ascii);
+    let mut rest = text;
+    while !rest.is_empty() {
+        let run = rest.iter().take_while(|&&b| plain(b)).count();
+        out.extend_from_slice(&rest[..run]);
+        rest = &rest[run..];
+        let (c, length) = unicode::decode(rest);
+        match length {
+            0 => {}
+            1 if c == REPLACEMENT => push_hex(out, b'x', u32::from(rest[0]), 2),
+            _ => push_escaped(out, c, '"', ascii),
         }
+        rest = &rest[length..];
     }
     out.push(b'"');
 }

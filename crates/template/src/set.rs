@@ -1,7 +1,8 @@
 //! A set of named templates that can call each other.
 
-use std::collections::HashMap;
 use std::rc::Rc;
+
+use foldhash::{HashMap, HashMapExt as _};
 
 use crate::func::Funcs;
 use crate::parse::{ParseError, ParseOptions, Tree, parse};
@@ -61,7 +62,31 @@ impl TemplateSet {
         text: impl AsRef<[u8]>,
         funcs: &Funcs,
     ) -> Result<Template, ParseError> {
-        let trees = parse(name, text.as_ref(), &self.options, &|name| funcs.slot(name))?;
+        let trees = parse(name, text.as_ref(), &self.options, &|name| funcs.declared(name))?;
+        Ok(self.add(trees))
+    }
+
+    /// Parses a text that is to run in this set and leaves the set as it is. Where the text defines templates of its own,
+    /// it comes with a set in which they are added.
+    pub fn parse_beside(
+        &self,
+        name: &str,
+        text: impl AsRef<[u8]>,
+        funcs: &Funcs,
+    ) -> Result<(Template, Option<TemplateSet>), ParseError> {
+        let mut trees = parse(name, text.as_ref(), &self.options, &|name| funcs.declared(name))?;
+        match (trees.pop(), trees.is_empty()) {
+            (Some(only), true) => Ok((Template(Rc::new(only)), None)),
+            (last, _) => {
+                trees.extend(last);
+                let mut set = self.clone();
+                let template = set.add(trees);
+                Ok((template, Some(set)))
+            }
+        }
+    }
+
+    fn add(&mut self, trees: Vec<Tree>) -> Template {
         let mut main = None;
         for tree in trees {
             let tree = Rc::new(tree);
@@ -73,9 +98,7 @@ impl TemplateSet {
             let table = Rc::get_mut(&mut self.shared).unwrap_or(&mut self.own);
             table.insert(Rc::clone(&tree.name), tree);
         }
-        Ok(Template(
-            main.expect("a parse gives the tree of the text, if nothing else"),
-        ))
+        Template(main.expect("a parse gives the tree of the text, if nothing else"))
     }
 
     /// The template of a name.

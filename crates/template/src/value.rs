@@ -98,7 +98,10 @@ impl Str {
 
     /// The text; bytes that are not UTF-8 become U+FFFD, as Go's `range` over a string shows them.
     pub fn to_str(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.0)
+        match std::str::from_utf8(&self.0) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(&self.0),
+        }
     }
 
     /// Whether there is no byte.

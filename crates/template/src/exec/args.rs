@@ -61,19 +61,26 @@ impl<'e> Ctx<'e> {
                 }
             }
             Body::Plain(body) => {
-                let values = self.arguments(dot, name, signature, args, last)?;
-                self.within(self.funcs.budget.arguments(&values))?;
+                let mark = self.stack.len();
+                self.arguments(dot, name, signature, args, last)?;
+                let values = &self.stack[mark..];
+                self.within(self.funcs.budget.arguments(values))?;
                 if function.walks {
-                    self.within(self.funcs.budget.walk(&values))?;
+                    self.within(self.funcs.budget.walk(values))?;
                 }
-                let result = body(self.host, &values);
-                self.give_back(values);
+                let result = body(self.host, values);
+                self.stack.truncate(mark);
                 result
             }
             Body::Dynamic(body) => {
-                let values = self.arguments(dot, name, signature, args, last)?;
+                let mark = self.stack.len();
+                self.arguments(dot, name, signature, args, last)?;
+                // The templates that it runs use the stack themselves.
+                let mut values = self.spare.pop().unwrap_or_default();
+                values.extend(self.stack.drain(mark..));
                 let result = body(self, &values);
-                self.give_back(values);
+                values.clear();
+                self.spare.push(values);
                 result
             }
             Body::Removed => {
@@ -85,6 +92,7 @@ impl<'e> Ctx<'e> {
     }
 
     /// The result of a call, or its error with the place of the call.
+    #[inline]
     pub(super) fn called(&mut self, name: &str, caller: At<'e>, result: FuncResult) -> Result<Slot> {
         match result {
             Ok(value) => {
@@ -120,25 +128,31 @@ impl<'e> Ctx<'e> {
         Ok(last.unwrap_or(value))
     }
 
+    #[inline]
     fn count(&self, name: &str, signature: Signature, args: &[Expr], last: Option<&Slot>) -> Result<()> {
         let given = args.len() + usize::from(last.is_some());
         let wanted = signature.params.len();
-        if signature.variadic.is_some() {
-            if given < wanted {
-                return self.fail(format!(
-                    "wrong number of args for {name}: want at least {wanted} got {}",
-                    args.len()
-                ));
-            }
-        } else if given != wanted {
-            return self.fail(format!(
-                "wrong number of args for {name}: want {wanted} got {given}"
-            ));
+        if given == wanted || (given > wanted && signature.variadic.is_some()) {
+            return Ok(());
         }
-        Ok(())
+        self.miscounted(name, signature, args, given)
     }
 
-    /// The arguments of a call, each of its declared type.
+    #[cold]
+    fn miscounted(&self, name: &str, signature: Signature, args: &[Expr], given: usize) -> Result<()> {
+        let wanted = signature.params.len();
+        if signature.variadic.is_some() {
+            return self.fail(format!(
+                "wrong number of args for {name}: want at least {wanted} got {}",
+                args.len()
+            ));
+        }
+        self.fail(format!(
+            "wrong number of args for {name}: want {wanted} got {given}"
+        ))
+    }
+
+    /// Puts the arguments of a call on the stack, each of its declared type.
     pub(super) fn arguments(
         &mut self,
         dot: &Slot,
@@ -146,24 +160,17 @@ impl<'e> Ctx<'e> {
         signature: Signature,
         args: &'e [Expr],
         last: Option<Slot>,
-    ) -> Result<Vec<Value>> {
+    ) -> Result<()> {
         self.count(name, signature, args, last.as_ref())?;
-        let mut values = self.spare.pop().unwrap_or_default();
         for (at, arg) in args.iter().enumerate() {
-            let value = self.argument(dot, param(signature, at), arg)?;
-            values.push(value.value);
+            let value = self.argument(dot, param(signature, at), arg)?.value;
+            self.stack.push(value);
         }
         if let Some(last) = last {
-            let value = self.converted(last, param(signature, args.len()))?;
-            values.push(value.value);
+            let value = self.converted(last, param(signature, args.len()))?.value;
+            self.stack.push(value);
         }
-        Ok(values)
-    }
-
-    /// Keeps the list of a call that is over for the next one.
-    fn give_back(&mut self, mut values: Vec<Value>) {
-        values.clear();
-        self.spare.push(values);
+        Ok(())
     }
 
     /// The arguments of a built-in function, which sees whether they come through an interface.
@@ -236,6 +243,7 @@ impl<'e> Ctx<'e> {
     }
 
     /// The value as the parameter's type, if it can be assigned to it.
+    #[inline]
     fn converted(&mut self, slot: Slot, param: Param) -> Result<Slot> {
         if slot.is_none() {
             return match zero(param) {
@@ -246,8 +254,22 @@ impl<'e> Ctx<'e> {
         if matches!(param, Param::Any | Param::Reflect) {
             return Ok(slot);
         }
-        if let Some(value) = assignable(&slot.value, param) {
-            return Ok(Slot::plain(value));
+        if fits(&slot.value, param) {
+            return Ok(Slot::plain(slot.value));
+        }
+        self.assigned(slot, param)
+    }
+
+    /// What is underneath an object, if that can be assigned.
+    fn assigned(&mut self, slot: Slot, param: Param) -> Result<Slot> {
+        let mut value = slot.value.clone();
+        while let Value::Object(object) = &value
+            && let Some(inner) = underlying(object)
+        {
+            if fits(&inner, param) {
+                return Ok(Slot::plain(inner));
+            }
+            value = inner;
         }
         let got = if slot.is_nil_interface() {
             slot.type_name()
@@ -276,6 +298,7 @@ fn callee(args: &[Expr], last: Option<&Slot>) -> Option<String> {
     }
 }
 
+#[inline]
 fn param(signature: Signature, at: usize) -> Param {
     let fixed = signature.params.get(at).copied();
     fixed.or(signature.variadic).unwrap_or(Param::Any)
@@ -309,9 +332,10 @@ fn zero(param: Param) -> Option<Value> {
     })
 }
 
-/// The value, if it is of the type or of a named type like it.
-fn assignable(value: &Value, param: Param) -> Option<Value> {
-    let fits = match (value, param) {
+/// Whether the value is of the type or of a named type like it.
+#[inline]
+fn fits(value: &Value, param: Param) -> bool {
+    match (value, param) {
         (Value::Str(_), Param::String)
         | (Value::Bool(_), Param::Bool)
         | (Value::Int(_, IntType::Int), Param::Int)
@@ -324,8 +348,6 @@ fn assignable(value: &Value, param: Param) -> Option<Value> {
         (Value::Map(map), Param::Map) => map.elem() == ElemType::Any,
         (Value::Map(map), Param::StringMap) => map.elem() == ElemType::String,
         (Value::Object(object), Param::Object(name)) => object.type_name() == name,
-        (Value::Object(object), _) => return assignable(&underlying(object)?, param),
         _ => false,
-    };
-    fits.then(|| value.clone())
+    }
 }

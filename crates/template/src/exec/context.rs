@@ -61,7 +61,9 @@ pub struct Ctx<'e> {
     pub(super) variables: Vec<(&'e str, Slot)>,
     /// The first variable of the template that runs; those before belong to its callers.
     pub(super) base: usize,
-    /// Empty lists for the arguments of calls, no more than calls were ever open at once.
+    /// The arguments of the calls that are open.
+    pub(super) stack: Vec<Value>,
+    /// Empty lists for the arguments of functions that run templates, no more than were ever open at once.
     pub(super) spare: Vec<Vec<Value>>,
 }
 
@@ -84,6 +86,7 @@ impl<'e> Ctx<'e> {
             out: Vec::new(),
             variables: Vec::new(),
             base: 0,
+            stack: Vec::new(),
             spare: Vec::new(),
         }
     }
@@ -121,6 +124,7 @@ impl<'e> Ctx<'e> {
         let (at, depth) = (self.at, mem::take(&mut self.depth));
         let variables = self.variables.len();
         let base = mem::replace(&mut self.base, variables);
+        let arguments = self.stack.len();
 
         let result = deeper(|| self.tree(data));
 
@@ -129,6 +133,7 @@ impl<'e> Ctx<'e> {
         self.tree = tree;
         (self.at, self.depth) = (at, depth);
         self.variables.truncate(variables);
+        self.stack.truncate(arguments);
         self.base = base;
         result.map(|()| text).map_err(|error| *error)
     }

@@ -4,7 +4,7 @@ use super::Slot;
 use super::context::Ctx;
 use super::error::At;
 use super::walk::Result;
-use crate::parse::{Command, Expr, Number, Pipe};
+use crate::parse::{Command, Expr, Fields, Number, Pipe};
 use crate::quote::quote;
 use crate::stack::deeper;
 use crate::value::Value;
@@ -123,7 +123,7 @@ impl<'e> Ctx<'e> {
         dot: &Slot,
         expr: &'e Expr,
         name: &str,
-        fields: &'e [std::rc::Rc<str>],
+        fields: &'e Fields,
         args: &'e [Expr],
         last: Option<Slot>,
     ) -> Result<Slot> {
@@ -142,7 +142,7 @@ impl<'e> Ctx<'e> {
         dot: &Slot,
         expr: &'e Expr,
         operand: &'e Expr,
-        fields: &'e [std::rc::Rc<str>],
+        fields: &'e Fields,
         args: &'e [Expr],
         last: Option<Slot>,
     ) -> Result<Slot> {

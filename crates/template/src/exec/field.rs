@@ -6,7 +6,7 @@ use super::Slot;
 use super::context::{Ctx, MissingKey};
 use super::error::At;
 use super::walk::Result;
-use crate::parse::Expr;
+use crate::parse::{Expr, Fields};
 use crate::quote::quote;
 use crate::value::{Map, Object, Value, underlying};
 
@@ -18,15 +18,18 @@ impl<'e> Ctx<'e> {
         dot: &Slot,
         mut receiver: Slot,
         expr: &'e Expr,
-        names: &'e [Rc<str>],
+        fields: &'e Fields,
         args: &'e [Expr],
         last: Option<Slot>,
     ) -> Result<Slot> {
-        let (final_name, names) = names.split_last().expect("a chain has a field");
-        for name in names {
+        let mut names = fields.names();
+        while let Some(name) = names.next() {
+            if names.is_empty() {
+                return self.field(dot, receiver, expr, name, args, last);
+            }
             receiver = self.field(dot, receiver, expr, name, &[], None)?;
         }
-        self.field(dot, receiver, expr, final_name, args, last)
+        Ok(receiver)
     }
 
     fn field(
@@ -102,8 +105,10 @@ impl<'e> Ctx<'e> {
         let rest = args.get(1..).unwrap_or_default();
         self.within(self.funcs.budget.method())?;
         if let Some(signature) = object.method(name) {
-            let args = self.arguments(dot, name, signature, rest, last)?;
-            let result = object.call(name, &args, self.host);
+            let mark = self.stack.len();
+            self.arguments(dot, name, signature, rest, last)?;
+            let result = object.call(name, &self.stack[mark..], self.host);
+            self.stack.truncate(mark);
             return match result {
                 Some(result) => self.called(name, At::Expr(expr), result),
                 None => self.no_field(receiver, name),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::number::Number;
-use super::tree::{Branch, Command, Expr, Invocation, Node, Nodes, Pipe, Tree, Variable};
+use super::tree::{Branch, Command, Expr, Fields, Invocation, Node, Nodes, Pipe, Tree, Variable};
 use crate::lex::{Delims, Item, Kind, LexOptions, Lexer};
 use crate::limits::{CONTROL_DEPTH, PAREN_DEPTH};
 use crate::quote::{quote, unquote};
@@ -47,13 +47,15 @@ impl Default for ParseOptions {
     }
 }
 
-/// Parses a text. The first tree is that of the text itself, the others are what it defines; `function` finds the slot
-/// of a function.
+/// Finds a function by its name: its slot, and the name as its declaration has it.
+pub type FindFunction<'a> = dyn Fn(&str) -> Option<(usize, &'static str)> + 'a;
+
+/// Parses a text. The first tree is that of the text itself, the others are what it defines.
 pub fn parse(
     name: &str,
     text: &[u8],
     options: &ParseOptions,
-    function: &dyn Fn(&str) -> Option<usize>,
+    function: &FindFunction<'_>,
 ) -> Result<Vec<Tree>, ParseError> {
     let lex_options = LexOptions {
         comments: options.comments,
@@ -73,6 +75,9 @@ pub fn parse(
         }),
         peeked: 0,
         trees: Vec::new(),
+        nodes: Vec::new(),
+        commands: Vec::new(),
+        operands: Vec::new(),
         scope: Scope::new(),
         depth: 0,
     };
@@ -87,10 +92,15 @@ struct Parser<'a> {
     text: Rc<[u8]>,
     lexer: Lexer<'a>,
     options: &'a ParseOptions,
-    function: &'a dyn Fn(&str) -> Option<usize>,
+    function: &'a FindFunction<'a>,
     tokens: [Item<'a>; 3],
     peeked: usize,
     trees: Vec<Tree>,
+    /// What the lists, pipelines and commands that are being read have so far, the innermost last: each is moved to a
+    /// list of just its size when it ends.
+    nodes: Vec<Node>,
+    commands: Vec<Command>,
+    operands: Vec<Expr>,
     scope: Scope,
     depth: usize,
 }
@@ -241,7 +251,7 @@ impl<'a> Parser<'a> {
     /// The whole text: like a list, but `define` may stand in it.
     fn file(&mut self) -> Result<()> {
         let pos = self.peek().pos;
-        let mut items = Vec::new();
+        let mark = self.nodes.len();
         loop {
             match self.peek().kind {
                 Kind::Eof => break,
@@ -257,10 +267,11 @@ impl<'a> Parser<'a> {
                 _ => {}
             }
             match self.text_or_action()? {
-                Element::Node(node) => items.push(node),
+                Element::Node(node) => self.nodes.push(node),
                 Element::End(end) => return self.error(format!("unexpected {}", end.text())),
             }
         }
+        let items = self.nodes.split_off(mark);
         let name = Rc::clone(&self.file);
         self.add(name, Nodes { pos, items })?;
         let last = self.trees.len() - 1;
@@ -329,14 +340,15 @@ impl<'a> Parser<'a> {
     }
 
     fn list_items(&mut self) -> Result<(Nodes, End)> {
-        let mut nodes = Nodes {
-            pos: self.peek_non_space().pos,
-            items: Vec::new(),
-        };
+        let pos = self.peek_non_space().pos;
+        let mark = self.nodes.len();
         while self.peek_non_space().kind != Kind::Eof {
             match self.text_or_action()? {
-                Element::Node(node) => nodes.items.push(node),
-                Element::End(end) => return Ok((nodes, end)),
+                Element::Node(node) => self.nodes.push(node),
+                Element::End(end) => {
+                    let items = self.nodes.split_off(mark);
+                    return Ok((Nodes { pos, items }, end));
+                }
             }
         }
         self.error("unexpected EOF")
@@ -504,7 +516,7 @@ impl<'a> Parser<'a> {
     /// The value of a quoted string that is a name.
     fn string(&self, token: &Item<'_>) -> Result<Rc<str>> {
         match unquote(&token.text) {
-            Some(name) => Ok(Rc::from(String::from_utf8_lossy(&name))),
+            Some(name) => Ok(Rc::from(lossy(&name))),
             None => self.error("invalid syntax"),
         }
     }
@@ -517,10 +529,12 @@ impl<'a> Parser<'a> {
             commands: Vec::new(),
         };
         while self.declaration(context, &mut pipe)? {}
+        let mark = self.commands.len();
         loop {
             let token = self.next_non_space();
             match token.kind {
                 kind if kind == end => {
+                    pipe.commands = self.commands.split_off(mark);
                     self.check_pipeline(&pipe, context)?;
                     return Ok(pipe);
                 }
@@ -538,7 +552,7 @@ impl<'a> Parser<'a> {
                 | Kind::LeftParen => {
                     self.backup();
                     let command = self.command()?;
-                    pipe.commands.push(command);
+                    self.commands.push(command);
                 }
                 _ => return self.unexpected(&token, context),
             }
@@ -567,7 +581,7 @@ impl<'a> Parser<'a> {
             return Ok(false);
         }
         self.next_non_space();
-        let name: Rc<str> = Rc::from(String::from_utf8_lossy(&variable.text));
+        let name: Rc<str> = Rc::from(lossy(&variable.text));
         self.scope.variables.push(Rc::clone(&name));
         pipe.variables.push(Variable {
             pos: variable.pos,
@@ -607,13 +621,13 @@ impl<'a> Parser<'a> {
     }
 
     fn command(&mut self) -> Result<Command> {
-        let mut command = Command {
-            pos: self.peek_non_space().pos,
-            args: Vec::new(),
-        };
+        let pos = self.peek_non_space().pos;
+        let mark = self.operands.len();
         loop {
             self.peek_non_space();
-            command.args.extend(self.operand()?);
+            if let Some(operand) = self.operand()? {
+                self.operands.push(operand);
+            }
             let token = self.next();
             match token.kind {
                 Kind::Space => continue,
@@ -623,10 +637,11 @@ impl<'a> Parser<'a> {
             }
             break;
         }
-        if command.args.is_empty() {
+        if self.operands.len() == mark {
             return self.error("empty command");
         }
-        Ok(command)
+        let args = self.operands.split_off(mark);
+        Ok(Command { pos, args })
     }
 
     /// A term and the fields after it, if the next item starts a term.
@@ -634,29 +649,19 @@ impl<'a> Parser<'a> {
         let Some(mut term) = self.term()? else {
             return Ok(None);
         };
-        let field = self.peek();
-        if field.kind != Kind::Field {
+        let Some((pos, end)) = self.fields() else {
             return Ok(Some(term));
-        }
-        let pos = field.pos;
-        let mut fields = Vec::new();
-        while self.peek().kind == Kind::Field {
-            fields.push(field_name(&self.next()));
-        }
+        };
         match &mut term {
-            Expr::Field { pos: start, names } => {
-                *start = pos;
-                names.extend(fields);
-            }
             Expr::Variable {
-                pos: start,
-                fields: names,
-                ..
+                pos: start, fields, ..
             } => {
+                *fields = Fields::new(&self.text[pos..end]);
                 *start = pos;
-                names.extend(fields);
             }
-            Expr::Bool { .. }
+            // A field has taken those behind it already.
+            Expr::Field { .. }
+            | Expr::Bool { .. }
             | Expr::String { .. }
             | Expr::Number { .. }
             | Expr::Nil { .. }
@@ -668,26 +673,44 @@ impl<'a> Parser<'a> {
                 return Ok(Some(Expr::Chain {
                     pos,
                     operand: Box::new(term),
-                    fields,
+                    fields: Fields::new(&self.text[pos..end]),
                 }));
             }
         }
         Ok(Some(term))
     }
 
+    /// Passes fields, which follow one another without a gap: where the first one starts and the last one ends.
+    fn fields(&mut self) -> Option<(usize, usize)> {
+        let first = self.peek();
+        if first.kind != Kind::Field {
+            return None;
+        }
+        let start = first.pos;
+        let mut end = start;
+        while self.peek().kind == Kind::Field {
+            let field = self.next();
+            end = field.pos + field.text.len();
+        }
+        Some((start, end))
+    }
+
     fn term(&mut self) -> Result<Option<Expr>> {
         let token = self.next_non_space();
         let pos = token.pos;
-        let text = || String::from_utf8_lossy(&token.text);
+        let text = || lossy(&token.text);
         let term = match token.kind {
             Kind::Identifier => self.identifier(pos, &text())?,
             Kind::Dot => Expr::Dot { pos },
             Kind::Nil => Expr::Nil { pos },
             Kind::Variable => self.variable(pos, &text())?,
-            Kind::Field => Expr::Field {
-                pos,
-                names: vec![field_name(&token)],
-            },
+            Kind::Field => {
+                let (at, end) = self.fields().unwrap_or((pos, pos + token.text.len()));
+                Expr::Field {
+                    pos: at,
+                    names: Fields::new(&self.text[pos..end]),
+                }
+            }
             Kind::Bool => Expr::Bool {
                 pos,
                 value: &*token.text == b"true",
@@ -727,18 +750,14 @@ impl<'a> Parser<'a> {
     }
 
     fn identifier(&mut self, pos: usize, name: &str) -> Result<Expr> {
-        let slot = match (self.function)(name) {
-            Some(slot) => slot,
-            None if self.options.any_function => usize::MAX,
+        let (slot, name) = match (self.function)(name) {
+            Some((slot, name)) => (slot, Cow::Borrowed(name)),
+            None if self.options.any_function => (usize::MAX, Cow::Owned(name.to_owned())),
             None => {
                 return self.error(format!("function {} not defined", quote(name.as_bytes())));
             }
         };
-        Ok(Expr::Identifier {
-            pos,
-            name: Rc::from(name),
-            slot,
-        })
+        Ok(Expr::Identifier { pos, name, slot })
     }
 
     fn variable(&mut self, pos: usize, name: &str) -> Result<Expr> {
@@ -747,14 +766,17 @@ impl<'a> Parser<'a> {
             Some(declared) => Ok(Expr::Variable {
                 pos,
                 name: Rc::clone(declared),
-                fields: Vec::new(),
+                fields: Fields::default(),
             }),
             None => self.error(format!("undefined variable {}", quote(name.as_bytes()))),
         }
     }
 }
 
-/// The name of a field item, without its dot.
-fn field_name(token: &Item<'_>) -> Rc<str> {
-    Rc::from(String::from_utf8_lossy(&token.text[1..]))
+/// Like `String::from_utf8_lossy`, quicker where nothing is wrong with a short text.
+fn lossy(text: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(text) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(text),
+    }
 }

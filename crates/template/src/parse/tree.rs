@@ -1,6 +1,7 @@
 //! The parse tree of a template, and its text: `{}` prints a node as error messages show it, `{:#}` with its text in
 //! quotes.
 
+use std::borrow::Cow;
 use std::fmt::{self, Display as _};
 use std::rc::Rc;
 
@@ -134,6 +135,62 @@ pub struct Command {
     pub args: Vec<Expr>,
 }
 
+/// A chain of fields as it is written: `.a.b.c`, or nothing. One text for all of them, because templates are parsed
+/// more often than one of their chains is walked.
+#[derive(Debug, Default)]
+pub struct Fields(Box<str>);
+
+impl Fields {
+    /// Takes the text of a chain, each name after a dot.
+    pub(super) fn new(text: &[u8]) -> Fields {
+        Fields(match std::str::from_utf8(text) {
+            Ok(text) => text.into(),
+            Err(_) => String::from_utf8_lossy(text).into(),
+        })
+    }
+
+    /// Whether there is no field.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The names in order, without their dots.
+    pub fn names(&self) -> Names<'_> {
+        Names(&self.0)
+    }
+}
+
+impl fmt::Display for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The names of a chain of fields that are left.
+#[derive(Clone, Copy)]
+pub struct Names<'a>(&'a str);
+
+impl Names<'_> {
+    /// Whether none is left.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'a> Iterator for Names<'a> {
+    type Item = &'a str;
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a str> {
+        let names = self.0.get(1..)?;
+        // A loop over bytes: names are too short for a search to pay.
+        let end = names.bytes().position(|b| b == b'.').unwrap_or(names.len());
+        let (name, rest) = names.split_at(end);
+        self.0 = rest;
+        Some(name)
+    }
+}
+
 /// An operand.
 #[derive(Debug)]
 #[allow(missing_docs)]
@@ -141,18 +198,18 @@ pub enum Expr {
     /// `.a.b`
     Field {
         pos: usize,
-        names: Vec<Rc<str>>,
+        names: Fields,
     },
     /// `$x.a.b`
     Variable {
         pos: usize,
         name: Rc<str>,
-        fields: Vec<Rc<str>>,
+        fields: Fields,
     },
     /// A function.
     Identifier {
         pos: usize,
-        name: Rc<str>,
+        name: Cow<'static, str>,
         /// Where the function stood in the table that the parser used.
         slot: usize,
     },
@@ -162,7 +219,7 @@ pub enum Expr {
     Chain {
         pos: usize,
         operand: Box<Expr>,
-        fields: Vec<Rc<str>>,
+        fields: Fields,
     },
     Dot {
         pos: usize,
@@ -310,16 +367,16 @@ impl Expr {
 impl fmt::Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Expr::Field { names, .. } => write_fields(f, names),
+            Expr::Field { names, .. } => names.fmt(f),
             Expr::Variable { name, fields, .. } => {
                 f.write_str(name)?;
-                write_fields(f, fields)
+                fields.fmt(f)
             }
             Expr::Identifier { name, .. } => f.write_str(name),
             Expr::Pipe(pipe) => pipe.fmt(f),
             Expr::Chain { operand, fields, .. } => {
                 operand.write_operand(f)?;
-                write_fields(f, fields)
+                fields.fmt(f)
             }
             Expr::Dot { .. } => f.write_str("."),
             Expr::Nil { .. } => f.write_str("nil"),
@@ -328,10 +385,6 @@ impl fmt::Display for Expr {
             Expr::String { quoted, .. } => f.write_str(quoted),
         }
     }
-}
-
-fn write_fields(f: &mut fmt::Formatter<'_>, fields: &[Rc<str>]) -> fmt::Result {
-    fields.iter().try_for_each(|name| write!(f, ".{name}"))
 }
 
 // The trees of hostile templates nest as deep as the parser lets them; dropping them must not run out of stack.

@@ -59,7 +59,7 @@ pub(super) fn trunc(_: &mut dyn Host, args: &[Value]) -> FuncResult {
     let (count, s) = (int(args, 0), text(args, 1));
     let length = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
     if length >= s.len() {
-        return string(s);
+        return Ok(args[1].clone());
     }
     string(if count < 0 {
         &s[s.len() - length..]
@@ -130,8 +130,10 @@ fn last_rune(s: &[u8]) -> (char, usize) {
 }
 
 pub(super) fn trim_suffix(_: &mut dyn Host, args: &[Value]) -> FuncResult {
-    let s = text(args, 1);
-    string(s.strip_suffix(text(args, 0)).unwrap_or(s))
+    match text(args, 1).strip_suffix(text(args, 0)) {
+        Some(rest) => string(rest),
+        None => Ok(args[1].clone()),
+    }
 }
 
 pub(super) fn trim_prefix(_: &mut dyn Host, args: &[Value]) -> FuncResult {

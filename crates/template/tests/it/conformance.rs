@@ -70,7 +70,10 @@ fn parse_case(row: &Json) -> Result<(), String> {
         ..ParseOptions::default()
     };
     // The only function that Go's test declares.
-    let function = |name: &str| (name == "printf" || name == "contains").then_some(0);
+    let function = |name: &str| {
+        let declared = ["printf", "contains"].into_iter().find(|known| *known == name);
+        declared.map(|known| (0, known))
+    };
     let name = row["template_name"].as_str().unwrap_or("root");
     let parsed = parse(name, text(row, "template").as_bytes(), &options, &function);
     match (parsed, row["ok"].as_bool()) {

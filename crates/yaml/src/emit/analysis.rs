@@ -63,6 +63,10 @@ pub(super) fn analyse(text: &str, tabs_are_printable: bool) -> Analysis {
     let (mut leading, mut trailing_space, mut trailing_break) = (false, false, false);
 
     for (i, c) in text.char_indices() {
+        if c.is_ascii() && HARMLESS[c as usize] {
+            (after_space, after_break, after_blank) = (false, false, false);
+            continue;
+        }
         let end = i + c.len_utf8();
         let before_blank = bytes.get(end).is_none_or(|b| matches!(b, b' ' | b'\t'));
         match (c, i) {

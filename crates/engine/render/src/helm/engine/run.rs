@@ -1,12 +1,13 @@
 //! The functions that see the render around them: include, tpl, required, fail, lookup.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use deploy_template::func::{FuncError, FuncResult, Param, Signature};
 use deploy_template::value::{Str, Value};
 use deploy_template::{Ctx, ExecError, Funcs, MissingKey, Options, Template, TemplateSet, sprig};
+use foldhash::HashMap;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
@@ -31,7 +32,7 @@ pub(super) struct State {
     including: HashMap<Str, Rc<Cell<usize>>>,
     tpl_depth: usize,
     /// Parsed texts of `tpl` that define no templates: they need no set of their own.
-    parsed: HashMap<Str, Template>,
+    pub parsed: HashMap<Str, Template>,
     /// The errors of templates inside the one that failed, innermost first.
     nested: Vec<ExecError>,
     /// An error of `tpl` lies between them; helm then shows the whole text in one line.
@@ -261,20 +262,17 @@ fn parse_tpl(
             quoted(&source.to_str())
         ))
     };
-    let mut alone = TemplateSet::new(ROOT);
-    let template = alone
-        .parse(ROOT, source.as_bytes(), ctx.funcs())
+    let (template, set) = ctx
+        .set()
+        .parse_beside(ROOT, source.as_bytes(), ctx.funcs())
         .map_err(refused)?;
-    if alone.names().all(|name| name == ROOT) {
+    if set.is_none() {
         let mut state = state.borrow_mut();
         if state.parsed.len() < TPL_CACHE {
             state.parsed.insert(source.clone(), template.clone());
         }
-        return Ok((template, None));
     }
-    let mut set = ctx.set().clone();
-    let template = set.parse(ROOT, source.as_bytes(), ctx.funcs()).map_err(refused)?;
-    Ok((template, Some(set)))
+    Ok((template, set))
 }
 
 fn cleaned(text: &Str) -> Str {
