@@ -1,5 +1,5 @@
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::path::Path;
 
 use deploy_render::source::{Entry, EntryKind, Source, SourceError};
@@ -34,7 +34,8 @@ impl Source for DiskSource {
             };
             let kind = entry.file_type().map_err(|e| refused(path, &e))?;
             // A link that leads nowhere, a socket, a device: not part of a tree of files.
-            let kind = if kind.is_symlink() {
+            let linked = kind.is_symlink();
+            let kind = if linked {
                 match fs::metadata(entry.path()) {
                     Ok(target) => kind_of(&target.file_type()),
                     Err(_) => None,
@@ -43,7 +44,7 @@ impl Source for DiskSource {
                 kind_of(&kind)
             };
             if let Some(kind) = kind {
-                entries.push(Entry { name, kind });
+                entries.push(Entry { name, kind, linked });
             }
         }
         entries.sort();
@@ -69,7 +70,7 @@ impl Source for DiskSource {
 
 /// Reads a regular file that is not larger than `limit_bytes`. Pipes and devices, which may never end, are refused.
 pub fn read_bounded(path: &Path, limit_bytes: u64) -> io::Result<Vec<u8>> {
-    let file = fs::File::open(path)?;
+    let mut file = fs::File::open(path)?;
     let found = file.metadata()?;
     if found.is_dir() {
         return Err(io::Error::from(io::ErrorKind::IsADirectory));
@@ -86,8 +87,15 @@ pub fn read_bounded(path: &Path, limit_bytes: u64) -> io::Result<Vec<u8>> {
     if found.len() > limit_bytes {
         return Err(too_large());
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(found.len()).unwrap_or_default() + 1);
-    // A file can grow while it is read.
+    let size = usize::try_from(found.len()).unwrap_or_default();
+    let mut bytes = vec![0; size];
+    // All of it as it was when it was opened, at once; what calls itself empty may still have content (`/proc`).
+    if size > 0 && file.read(&mut bytes)? == size {
+        return Ok(bytes);
+    }
+    // It has changed since, or comes in pieces.
+    bytes.clear();
+    file.rewind()?;
     file.take(limit_bytes + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit_bytes {
         return Err(too_large());

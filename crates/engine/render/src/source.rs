@@ -23,6 +23,8 @@ pub struct Entry {
     pub name: String,
     /// File or folder.
     pub kind: EntryKind,
+    /// Whether it is a link to it. What is no link stands where the path says: [`Source::canonical`] need not be asked.
+    pub linked: bool,
 }
 
 /// What stands at a path.
@@ -96,10 +98,12 @@ impl Source for MemorySource {
                 Some((folder, _)) => Entry {
                     name: folder.to_owned(),
                     kind: EntryKind::Folder,
+                    linked: false,
                 },
                 None => Entry {
                     name: file[prefix.len()..].to_owned(),
                     kind: EntryKind::File,
+                    linked: false,
                 },
             })
             .collect();

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use deploy_model::{Code, Diagnostic, Exit};
 use deploy_render::helm::compat::Compat;
+use deploy_render::helm::engine::Leftovers;
 use deploy_render::helm::engine::capabilities::KubeVersion;
 use deploy_render::helm::template::{self, Rendered, TemplateError, TemplateRequest};
 
@@ -100,8 +101,14 @@ pub fn run(context: &mut Context, line: &Line, compat: Compat) -> Outcome {
         compat,
         ..TemplateRequest::default()
     };
-    match template::template(chart, &request, &mut context.host()) {
-        Ok(rendered) => print(context, line, &request, &rendered),
+    let mut leftovers = Leftovers::default();
+    match template::template_keeping(chart, &request, &mut context.host(), &mut leftovers) {
+        Ok(rendered) => {
+            let outcome = print(context, line, &request, &rendered);
+            // The process ends here; its memory goes back in one piece.
+            std::mem::forget((rendered, leftovers));
+            outcome
+        }
         Err(error) => explain(context, line, compat, &chart_argument, &error),
     }
 }

@@ -12,7 +12,7 @@ use crate::helm::chart::Chart;
 use crate::helm::chart::dependencies::{self, DependencyError};
 use crate::helm::compat::Compat;
 use crate::helm::engine::capabilities::{Capabilities, IncompatibleKubeVersion, KubeVersion};
-use crate::helm::engine::{self, EngineError, EngineOptions, Facts, Release};
+use crate::helm::engine::{self, EngineError, EngineOptions, Facts, Leftovers, Release};
 use crate::helm::go::glob::Glob;
 use crate::helm::go::quote::quoted;
 use crate::helm::manifests::hooks::Hook;
@@ -163,9 +163,19 @@ const NOTES: &str = "NOTES.txt";
 
 /// Renders a chart. `chart` is as it was loaded; its dependencies are worked out here.
 pub fn template(
+    chart: Chart,
+    request: &TemplateRequest,
+    host: &mut dyn Host,
+) -> Result<Rendered, TemplateError> {
+    template_keeping(chart, request, host, &mut Leftovers::default())
+}
+
+/// [`template`] for a process that ends with it: what is not needed any more goes to `leftovers`.
+pub fn template_keeping(
     mut chart: Chart,
     request: &TemplateRequest,
     host: &mut dyn Host,
+    leftovers: &mut Leftovers,
 ) -> Result<Rendered, TemplateError> {
     let compat = request.compat;
     check_installable(&chart, compat)?;
@@ -216,7 +226,8 @@ pub fn template(
         ..EngineOptions::default()
     };
     let top = engine::top_scope(&values, &release, &capabilities, compat);
-    let mut files = engine::render(&chart, &top, &options, host, &mut rendered.inputs)?.files;
+    let output = engine::render(&chart, &top, &options, host, &mut rendered.inputs)?;
+    let mut files = output.files;
     rendered.notes = take_notes(&mut files, &chart, request.subchart_notes);
     let sorted = match sort_manifests(&files, install_order(compat), compat) {
         Ok(sorted) => sorted,
@@ -235,6 +246,7 @@ pub fn template(
             .map(|(path, file)| (path, String::from_utf8_lossy(&file.data).into_owned()))
             .collect();
     }
+    leftovers.keep((chart, values, top, files, output.leftovers));
     Ok(rendered)
 }
 

@@ -131,6 +131,7 @@ impl Source for Endless {
     }
     fn list(&self, _: &str) -> Result<Vec<Entry>, SourceError> {
         let entry = |name: &str, kind| Entry {
+            linked: kind == EntryKind::Folder,
             name: name.to_owned(),
             kind,
         };

@@ -205,7 +205,7 @@ pub fn folder_files(source: &dyn Source, path: &str, inputs: &mut Inputs) -> Res
         files: Vec::new(),
         ancestors: Vec::new(),
     };
-    walk.folder(path, "", inputs)?;
+    walk.folder(path, None, "", inputs)?;
     Ok(walk.files)
 }
 
@@ -270,14 +270,24 @@ struct Walk<'s> {
 }
 
 impl Walk<'_> {
-    fn folder(&mut self, path: &str, relative: &str, inputs: &mut Inputs) -> Result<(), LoadError> {
-        let canonical = self.source.canonical(path)?;
+    /// `canonical` is where the folder stands, if that is known.
+    fn folder(
+        &mut self,
+        path: &str,
+        canonical: Option<String>,
+        relative: &str,
+        inputs: &mut Inputs,
+    ) -> Result<(), LoadError> {
+        let canonical = match canonical {
+            Some(known) => known,
+            None => self.source.canonical(path)?,
+        };
         if self.ancestors.len() >= CHART_DEPTH || self.ancestors.contains(&canonical) {
             return Err(LoadError::TooDeep {
                 path: path.to_owned(),
             });
         }
-        self.ancestors.push(canonical);
+        self.ancestors.push(canonical.clone());
         let entries = self.source.list(path)?;
         let mut names = Sha256::new();
         for entry in &entries {
@@ -297,7 +307,8 @@ impl Walk<'_> {
             }
             let path = join(path, &entry.name);
             if is_folder {
-                self.folder(&path, &name, inputs)?;
+                let canonical = (!entry.linked).then(|| join(&canonical, &entry.name));
+                self.folder(&path, canonical, &name, inputs)?;
             } else {
                 self.file(&path, name, inputs)?;
             }

@@ -10,8 +10,10 @@ mod run;
 mod scope;
 mod toml;
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::rc::Rc;
 
 use deploy_template::func::Host;
@@ -51,6 +53,24 @@ pub struct Release {
     pub revision: i64,
 }
 
+/// What a render has made and nobody asks for any more. To take it apart one by one costs a tenth of the render: a
+/// process that is about to end may [`std::mem::forget`] it.
+#[derive(Default)]
+pub struct Leftovers(Vec<Box<dyn Any>>);
+
+impl Leftovers {
+    /// Keeps a thing.
+    pub fn keep(&mut self, thing: impl Any) {
+        self.0.push(Box::new(thing));
+    }
+}
+
+impl fmt::Debug for Leftovers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Leftovers({})", self.0.len())
+    }
+}
+
 /// What the templates gave.
 #[derive(Debug, Default)]
 pub struct Output {
@@ -58,6 +78,8 @@ pub struct Output {
     pub files: BTreeMap<String, String>,
     /// What helm logs: in lint mode, what `required` misses and `fail` says.
     pub warnings: Vec<String>,
+    /// Parsed templates.
+    pub leftovers: Leftovers,
 }
 
 /// The scope of the chart that is rendered: `.Values`, `.Release`, `.Capabilities`.
@@ -103,8 +125,10 @@ pub fn render(
     };
     let state = Rc::new(RefCell::new(run::State::default()));
     let funcs = run::functions(options, &state);
-    let result = render_all(chart, top, options, &funcs, &mut host, &state);
+    let mut leftovers = Leftovers::default();
+    let result = render_all(chart, top, options, &funcs, &mut host, &state, &mut leftovers);
     let state = state.take();
+    leftovers.keep(state.parsed);
     for (key, hash) in state.lookups {
         inputs.record(InputKind::Lookup, key, hash);
     }
@@ -114,6 +138,7 @@ pub fn render(
     Ok(Output {
         files: result?,
         warnings: state.warnings,
+        leftovers,
     })
 }
 
@@ -142,6 +167,7 @@ fn render_all(
     funcs: &Funcs,
     host: &mut dyn Host,
     state: &RefCell<run::State>,
+    leftovers: &mut Leftovers,
 ) -> Result<BTreeMap<String, String>, EngineError> {
     let mut jobs = scope::jobs(chart, top, options.compat);
     // Deeper paths first, then from the last to the first, so that a parent's definitions replace those of the charts
@@ -174,6 +200,7 @@ fn render_all(
         .map_err(|error| state.borrow_mut().explain(&error, options.compat))?;
         files.insert(job.name.clone(), run::without_no_value(text));
     }
+    leftovers.keep(set);
     Ok(files)
 }
 

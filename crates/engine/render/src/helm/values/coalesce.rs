@@ -149,22 +149,23 @@ impl Coalescer<'_> {
     /// Puts a chart's own values under those in `dest`.
     fn own_values(&mut self, chart: &Chart, dest: &Table, prefix: &str, nulls: Nulls) {
         let prefix = joined(prefix, chart.name());
-        for (key, value) in Table::from_map(&chart.values).entries() {
-            match dest.get(&key) {
+        for (key, value) in &chart.values {
+            match dest.get(key) {
                 Some(Node::Leaf(leaf)) => {
                     if leaf.is_null() && nulls == Nulls::Coalesce {
-                        dest.remove(&key);
+                        dest.remove(key);
                     }
                 }
                 Some(Node::Table(section)) => match value {
-                    Node::Table(own) => {
-                        let is_subchart = chart.dependencies.iter().any(|d| d.name() == &*key);
+                    Value::Object(own) => {
+                        let own = Table::from_map(own);
+                        let is_subchart = chart.dependencies.iter().any(|d| d.name() == key);
                         let nulls = if is_subchart { Nulls::Merge } else { nulls };
                         self.without_own_nulls(&own, nulls);
-                        self.tables(&section, &own, &joined(&prefix, &key), nulls);
+                        self.tables(&section, &own, &joined(&prefix, key), nulls);
                     }
-                    Node::Leaf(leaf) if leaf.is_null() => {}
-                    Node::Leaf(_) => self
+                    Value::Null => {}
+                    _ => self
                         .warnings
                         .push(format!("warning: skipped value for {prefix}.{key}: Not a table.")),
                 },
@@ -172,10 +173,11 @@ impl Coalescer<'_> {
                     if self.compat == Compat::V4 && nulls == Nulls::Coalesce && value.is_null() {
                         continue;
                     }
+                    let value = Node::from_value(value);
                     if let Node::Table(own) = &value {
                         self.without_own_nulls(own, nulls);
                     }
-                    dest.set(key, value);
+                    dest.set(key.as_str(), value);
                 }
             }
         }

@@ -68,7 +68,8 @@ impl Node {
         }
     }
 
-    fn from_value(value: &Value) -> Node {
+    /// A copy of a value.
+    pub fn from_value(value: &Value) -> Node {
         match value {
             Value::Object(entries) => Node::Table(Table::from_map(entries)),
             other => Node::Leaf(Rc::new(other.clone())),
