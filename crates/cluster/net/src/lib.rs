@@ -8,7 +8,9 @@
 //!   tests make (`tests/it`), never in the machine's own.
 
 pub mod addresses;
+mod conntrack;
 pub mod dns;
+pub mod firewall;
 mod follow;
 pub mod limits;
 pub mod link;

@@ -31,3 +31,13 @@ pub const COMMENT_BYTES: usize = 127;
 
 /// How often a batch is sent again because somebody else changed the ruleset meanwhile.
 pub const BATCH_TRIES: u32 = 5;
+
+/// How many changes wait to be put in a ruleset. More would only be more of what one ruleset says at once; who sends
+/// them waits.
+pub const NEWS: usize = 256;
+
+/// After a ruleset that the kernel did not take, the first pause.
+pub const PAUSE_FIRST: Duration = Duration::from_millis(200);
+
+/// The longest pause: something else is at work on the tables, or memory is short; both end without us.
+pub const PAUSE_LONGEST: Duration = Duration::from_secs(30);

@@ -5,14 +5,16 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use deploy_cluster_api::client::Client;
 use rustix::io::Errno;
 
 use crate::addresses::{self, Addresses, Cidr, Exhausted};
-use crate::limits;
+use crate::firewall::{self, Obstacle};
 use crate::link::{self, Link, Namespace, NamespaceError, PodLink, Route};
 use crate::netlink::{Family, Messages, NetlinkError, Socket};
-use crate::nft::{Applied, Ruleset, Table, TableError};
-use crate::services::{Input, Node, program};
+use crate::nft::{self, Applied, Ruleset, Table, TableError, foreign_chains};
+use crate::services::{Input, Node, Serving, program};
+use crate::{conntrack, limits};
 
 /// What a network is made for.
 #[derive(Clone, Debug)]
@@ -40,6 +42,9 @@ struct Inner {
     adding: Mutex<Socket>,
     removing: Mutex<Socket>,
     table: Mutex<Table>,
+    /// For questions about other tables and about connections.
+    asking: Mutex<Socket>,
+    home: Namespace,
 }
 
 #[derive(Clone, Debug)]
@@ -153,7 +158,7 @@ impl Network {
         services_route(&mut socket, &bridge, options.service_range)?;
         let found = adopt(&mut socket, &bridge, &links)?;
         let node_address = node_address(&mut socket, &routes, bridge.network.nth(1))?;
-        let table = Table::open().map_err(|error| kernel("talk to nf_tables", error, NF_TABLES))?;
+        let table = Table::open().map_err(netfilter)?;
         let network = Network {
             inner: Arc::new(Inner {
                 options,
@@ -163,6 +168,8 @@ impl Network {
                 adding: Mutex::new(socket),
                 removing: Mutex::new(open()?),
                 table: Mutex::new(table),
+                asking: Mutex::new(Socket::open(Family::Netfilter).map_err(netfilter)?),
+                home: Namespace::current()?,
             }),
         };
         network.first_table()?;
@@ -206,6 +213,41 @@ impl Network {
     /// Where the kernel refuses; then the one before holds.
     pub fn apply(&self, ruleset: &Ruleset) -> Result<Applied, TableError> {
         locked(&self.inner.table).apply(ruleset)
+    }
+
+    /// Firewalls of the machine in which packets of pods end.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn obstacles(&self) -> Result<Vec<Obstacle>, NetError> {
+        let table = table_name(&self.inner.options.id);
+        let chains = foreign_chains(&mut locked(&self.inner.asking), &table).map_err(netfilter)?;
+        Ok(firewall::obstacles(&chains, &self.inner.bridge.name))
+    }
+
+    /// Follows Services, EndpointSlices and Pods, and makes the ruleset hold for them, until it is shut down.
+    pub fn serve(&self, client: Client) -> Serving {
+        Serving::start(self.clone(), client)
+    }
+
+    /// The whole ruleset is written with the next one, because somebody has changed ours.
+    pub(crate) fn forget_table(&self) {
+        locked(&self.inner.table).forget();
+    }
+
+    /// Datagrams for these places shall find others.
+    pub(crate) fn forget_datagrams(&self, places: &BTreeSet<(Ipv4Addr, u16)>) -> Result<usize, NetlinkError> {
+        conntrack::forget_datagrams(&mut locked(&self.inner.asking), places)
+    }
+
+    /// News of nf_tables, and by which number they name changes of ours.
+    pub(crate) fn table_news(&self) -> Result<(Socket, u32), NetError> {
+        let port = locked(&self.inner.table).port().map_err(netfilter)?;
+        let open = self
+            .inner
+            .home
+            .run(|| Socket::listening(Family::Netfilter, nft::NEWS))?;
+        Ok((open.map_err(netfilter)?, port))
     }
 
     /// The name of the bridge.
@@ -286,7 +328,7 @@ impl Network {
     /// # Errors
     /// What the kernel refuses.
     pub fn sweep(id: &str) -> Result<(), NetError> {
-        let table = Table::open().map_err(|error| kernel("talk to nf_tables", error, NF_TABLES));
+        let table = Table::open().map_err(netfilter);
         sweep_with(&mut open()?, &mut table?, id)
     }
 }
@@ -638,6 +680,10 @@ fn kernel(doing: &'static str, source: NetlinkError, missing: NetError) -> NetEr
         NetlinkError::Refused { errno, .. } if unsupported(*errno) => missing,
         _ => NetError::Kernel { doing, source },
     }
+}
+
+fn netfilter(error: NetlinkError) -> NetError {
+    kernel("talk to nf_tables", error, NF_TABLES)
 }
 
 fn forbidden(errno: Errno) -> bool {

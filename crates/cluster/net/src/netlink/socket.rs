@@ -1,4 +1,5 @@
 use std::io;
+use std::os::fd::{AsRawFd, RawFd};
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, netlink, sockopt};
@@ -52,6 +53,8 @@ impl NetlinkError {
 pub struct Answer {
     /// Its type.
     pub kind: u16,
+    /// The socket ([`Socket::port`]) whose request this is about.
+    pub port: u32,
     /// All after its header.
     pub body: Vec<u8>,
 }
@@ -105,6 +108,18 @@ impl Socket {
             inner,
             buffer: vec![0; limits::RECEIVE_BYTES],
         })
+    }
+
+    /// By which news name this socket as their cause.
+    ///
+    /// # Errors
+    /// [`NetlinkError::Socket`]
+    pub fn port(&self) -> Result<u32, NetlinkError> {
+        let mut address = netlink_sys::SocketAddr::new(0, 0);
+        self.inner
+            .get_address(&mut address)
+            .map_err(NetlinkError::Socket)?;
+        Ok(address.port_number())
     }
 
     /// Sends messages in one piece. The first refusal is the error; the messages after it have been carried out or
@@ -190,13 +205,17 @@ impl Socket {
         Ok(found)
     }
 
-    /// The next news of a listening socket. None when there was none for [`limits::ANSWER`].
+    /// The news that wait at a listening socket; none where there are none at the moment. Lost news are an error with
+    /// `ENOBUFS` inside.
     ///
     /// # Errors
-    /// [`NetlinkError::Socket`]; with `ENOBUFS` inside, news have been lost.
-    pub fn news(&mut self) -> Result<Option<Vec<Answer>>, NetlinkError> {
-        let bytes = self.receive(RecvFlags::empty())?;
-        Ok(bytes.map(|bytes| split(&bytes).into_iter().map(|(_, answer)| answer).collect()))
+    /// [`NetlinkError::Socket`]
+    pub fn news(&mut self) -> Result<Vec<Answer>, NetlinkError> {
+        let bytes = self.receive(RecvFlags::DONTWAIT)?;
+        Ok(split(&bytes.unwrap_or_default())
+            .into_iter()
+            .map(|(_, answer)| answer)
+            .collect())
     }
 
     fn send(&mut self, messages: &Messages) -> Result<(), NetlinkError> {
@@ -213,6 +232,12 @@ impl Socket {
             Err(Errno::AGAIN) => Ok(None),
             Err(errno) => Err(NetlinkError::Socket(errno.into())),
         }
+    }
+}
+
+impl AsRawFd for Socket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.inner.as_raw_fd()
     }
 }
 
@@ -244,7 +269,8 @@ fn split(bytes: &[u8]) -> Vec<(u32, Answer)> {
             // The flags are part of what an error says; nothing else needs them.
             body.extend_from_slice(&header[6..8]);
         }
-        found.push((number(8), Answer { kind, body }));
+        let port = number(12);
+        found.push((number(8), Answer { kind, port, body }));
         rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
     found

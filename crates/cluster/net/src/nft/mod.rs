@@ -13,7 +13,7 @@ pub use batch::{change, replace};
 pub use model::{
     Chain, ChainKind, Field, Hook, Hooked, Key, Rule, Ruleset, Set, SetKind, Statement, Verdict,
 };
-pub use read::{ForeignChain, foreign_chains};
+pub use read::{ForeignChain, NEWS, News, foreign_chains, news};
 pub use table::{Applied, Table, TableError};
 
 // include/uapi/linux/netfilter/nfnetlink.h and nf_tables.h

@@ -1,4 +1,4 @@
-use super::{GETCHAIN, GETRULE, header};
+use super::{DELCHAIN, DELRULE, DELTABLE, GETCHAIN, GETRULE, NEWCHAIN, NEWRULE, header};
 use crate::netlink::{Answer, Attribute, Attributes, NetlinkError, Socket};
 
 /// `NFPROTO_INET`
@@ -47,6 +47,29 @@ pub fn foreign_chains(socket: &mut Socket, own: &str) -> Result<Vec<ForeignChain
         }
     }
     Ok(found)
+}
+
+/// What news of nf_tables are about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// A table of family `ip` is gone.
+    TableGone(String),
+    /// Chains or rules of this table have changed.
+    Changed(String),
+}
+
+/// The multicast group of nf_tables, as a bit (`NFNLGRP_NFTABLES`).
+pub const NEWS: u32 = 1 << 6;
+
+/// Reads news of the multicast group [`NEWS`]. What is of no interest is none.
+pub fn news(answer: &Answer) -> Option<News> {
+    let family = answer.body.first()?;
+    let table = text(answer, 1).to_owned();
+    match answer.kind {
+        DELTABLE if *family == super::IPV4 => Some(News::TableGone(table)),
+        NEWCHAIN | DELCHAIN | NEWRULE | DELRULE => Some(News::Changed(table)),
+        _ => None,
+    }
 }
 
 fn text(answer: &Answer, kind: u16) -> &str {

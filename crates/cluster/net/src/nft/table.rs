@@ -75,6 +75,14 @@ impl Table {
         Ok(self.noted(wanted, &messages, took, true))
     }
 
+    /// By which news of the kernel name our own changes ([`crate::netlink::Answer::port`]).
+    ///
+    /// # Errors
+    /// Of netlink.
+    pub fn port(&self) -> Result<u32, NetlinkError> {
+        self.socket.port()
+    }
+
     /// True where there is a table of this name, whoever made it.
     ///
     /// # Errors

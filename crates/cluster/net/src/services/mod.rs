@@ -9,10 +9,12 @@ mod endpoints;
 mod load_balancer;
 mod program;
 mod read;
+mod shell;
 
 pub use base::Node;
 pub use load_balancer::{Assignment, assignments};
-pub use program::{Input, program};
+pub use program::{Input, datagram_places, program};
 pub use read::{
     Condition, Endpoint, HostPort, Policy, Protocol, Service, ServicePort, Slice, SlicePort, host_ports,
 };
+pub use shell::{Health, Serving};

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use super::base::{
@@ -46,6 +47,30 @@ pub fn program(input: &Input<'_>, node: &Node) -> Ruleset {
         program.host_port(port);
     }
     program.ruleset
+}
+
+/// Where datagrams are sent to: what is not among them any more must be forgotten ([`crate::conntrack`]).
+pub fn datagram_places(input: &Input<'_>, node: &Node) -> BTreeSet<(Ipv4Addr, u16)> {
+    let endpoints = Endpoints::of(input.slices.iter().copied());
+    let mut places = BTreeSet::new();
+    for service in input
+        .services
+        .iter()
+        .filter(|service| !service.cluster_ips.is_empty())
+    {
+        let ports = service.ports.iter().filter(|port| port.protocol == Protocol::Udp);
+        for port in ports {
+            let (namespace, name) = (&service.namespace, &service.name);
+            let usable = endpoints.usable(namespace, name, &port.name, port.protocol, &node.name);
+            places.extend(usable.cluster.into_iter().chain(usable.local));
+        }
+    }
+    let ports = input
+        .host_ports
+        .iter()
+        .filter(|port| port.protocol == Protocol::Udp);
+    places.extend(ports.map(|port| (port.address, port.port)));
+    places
 }
 
 struct Program<'a> {

@@ -3,6 +3,7 @@
 mod dns;
 mod machine;
 mod pods;
+mod serving;
 mod services;
 mod tables;
 mod world;
