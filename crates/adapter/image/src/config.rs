@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use deploy_model::image::Digest;
+use deploy_model::image::manifest::Platform;
 use serde_json::{Map, Value, json};
-
-use crate::platform;
 
 /// Why bytes are no configuration of an image.
 #[derive(Debug, thiserror::Error)]
@@ -55,10 +54,15 @@ pub struct Config {
 impl Default for Config {
     /// An image of this machine's architecture that says nothing else.
     fn default() -> Self {
+        let Platform {
+            os,
+            architecture,
+            variant,
+        } = Platform::own();
         Self {
-            architecture: platform::ARCHITECTURE.to_owned(),
-            os: platform::OS.to_owned(),
-            variant: String::new(),
+            architecture,
+            os,
+            variant,
             created: String::new(),
             entrypoint: Vec::new(),
             cmd: Vec::new(),
@@ -103,6 +107,15 @@ impl Config {
         Ok((config, diff_ids(root)?))
     }
 
+    /// Where it runs.
+    pub fn platform(&self) -> Platform {
+        Platform {
+            os: self.os.clone(),
+            architecture: self.architecture.clone(),
+            variant: self.variant.clone(),
+        }
+    }
+
     /// As the image specification writes it, with these layers, lowest first.
     pub fn to_json(&self, diff_ids: &[Digest]) -> Vec<u8> {
         let mut inner = Map::new();
@@ -119,7 +132,11 @@ impl Config {
                 .into()
         };
         put("User", json!(self.user), self.user.is_empty());
-        put("ExposedPorts", set(&self.exposed_ports), self.exposed_ports.is_empty());
+        put(
+            "ExposedPorts",
+            set(&self.exposed_ports),
+            self.exposed_ports.is_empty(),
+        );
         put("Env", json!(self.env), self.env.is_empty());
         put("Entrypoint", json!(self.entrypoint), self.entrypoint.is_empty());
         put("Cmd", json!(self.cmd), self.cmd.is_empty());
@@ -228,10 +245,16 @@ mod tests {
     #[test]
     fn other_shapes_are_refused_by_name() {
         for (text, error) in [
-            ("nonsense", "the image's configuration is no JSON: expected ident at line 1 column 2"),
+            (
+                "nonsense",
+                "the image's configuration is no JSON: expected ident at line 1 column 2",
+            ),
             ("[]", "the image's configuration has a wrong root"),
             ("{}", "the image's configuration has a wrong rootfs"),
-            (r#"{"rootfs":{"diff_ids":["x"]}}"#, "the image's configuration has a wrong rootfs"),
+            (
+                r#"{"rootfs":{"diff_ids":["x"]}}"#,
+                "the image's configuration has a wrong rootfs",
+            ),
             (
                 r#"{"config":{"Env":[1]},"rootfs":{"diff_ids":[]}}"#,
                 "the image's configuration has a wrong Env",
@@ -241,7 +264,9 @@ mod tests {
                 "the image's configuration has a wrong Cmd",
             ),
         ] {
-            let found = Config::parse(text.as_bytes()).err().map(|error| error.to_string());
+            let found = Config::parse(text.as_bytes())
+                .err()
+                .map(|error| error.to_string());
             assert_eq!(found.as_deref(), Some(error), "{text}");
         }
         assert!(Config::parse(br#"{"config":null,"rootfs":{"diff_ids":null}}"#).is_ok());

@@ -51,11 +51,10 @@ pub fn of_kind(algorithm: Algorithm, bytes: &[u8]) -> Digest {
     hasher.finish()
 }
 
-/// Passes bytes on, counts them and digests them. It writes as well as it reads.
+/// Passes bytes on and digests them. It writes as well as it reads.
 pub struct Hashing<T> {
     pub inner: T,
     hasher: Hasher,
-    count: u64,
 }
 
 impl<T> Hashing<T> {
@@ -63,13 +62,7 @@ impl<T> Hashing<T> {
         Self {
             inner,
             hasher: Hasher::new(algorithm),
-            count: 0,
         }
-    }
-
-    /// How many bytes went through.
-    pub fn count(&self) -> u64 {
-        self.count
     }
 
     /// The digest of what went through so far.
@@ -82,7 +75,6 @@ impl<R: Read> Read for Hashing<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
         self.hasher.update(&buffer[..count]);
-        self.count += count as u64;
         Ok(count)
     }
 }
@@ -91,7 +83,6 @@ impl<W: Write> Write for Hashing<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.inner.write(bytes)?;
         self.hasher.update(&bytes[..count]);
-        self.count += count as u64;
         Ok(count)
     }
 

@@ -14,16 +14,17 @@
 
 mod archive;
 mod config;
+mod decode;
 mod hash;
 pub mod limits;
 mod pack;
-mod platform;
+mod store;
 mod tar;
 mod unpack;
 
-
+pub use self::tar::TarError;
 pub use archive::write::{ArchiveError, Contents, write_archive};
 pub use config::{Config, ConfigError};
 pub use pack::{Pack, PackError, pack};
-pub use self::tar::TarError;
+pub use store::{DiskUsage, Hold, Image, Layer, Loaded, Pruned, Store, StoreError, User, UserError};
 pub use unpack::UnpackError;

@@ -3,7 +3,7 @@
 //! ```text
 //! format                 the version of this layout
 //! lock                   held shared by whoever brings layers, exclusively by whoever removes them
-//! index.json, .lock      images, their names and layers; replaced as a whole
+//! index.json, index.lock images, their names and layers; replaced as a whole
 //! documents/HEX          manifests and configurations, by digest
 //! layers/HEX/            a layer: `layer.json` and `fs/`; 32 digits, because overlayfs' options fit into 4 KiB
 //! tmp/                   what is not whole yet
@@ -24,17 +24,18 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use deploy_model::image::manifest::{Document, ManifestError};
 use deploy_model::image::{Digest, Reference};
 
 pub use self::error::StoreError;
 pub use self::load::Loaded;
 pub use self::prune::Pruned;
 pub use self::users::{User, UserError};
-use self::index::{Index, LayerRecord, Record, Stamp};
+
+use self::disk::Sharing;
+use self::index::{Index, Record, Stamp};
 use crate::config::Config;
-use crate::limits;
-use crate::manifest::{Descriptor, Manifest};
-use crate::{hash, platform};
+use crate::hash;
 
 /// The layout of the folder; another number is another program's.
 const FORMAT: &str = "1\n";
@@ -73,6 +74,15 @@ pub struct Hold {
     _lock: File,
 }
 
+/// The disk that the store is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskUsage {
+    /// All bytes of the file system.
+    pub capacity: u64,
+    /// Bytes that may still be written.
+    pub available: u64,
+}
+
 /// The store of images in a folder.
 pub struct Store {
     root: PathBuf,
@@ -109,7 +119,7 @@ impl Store {
             root: root.to_owned(),
             state: Mutex::default(),
         };
-        store.current()?;
+        drop(store.current()?);
         Ok(store)
     }
 
@@ -129,10 +139,19 @@ impl Store {
         Ok(self.current()?.images.clone())
     }
 
+    /// How full the disk of the store is.
+    pub fn disk_usage(&self) -> Result<DiskUsage, StoreError> {
+        let status =
+            rustix::fs::statvfs(&self.root).map_err(|errno| StoreError::disk(&self.root, errno.into()))?;
+        Ok(DiskUsage {
+            capacity: status.f_blocks.saturating_mul(status.f_frsize),
+            available: status.f_bavail.saturating_mul(status.f_frsize),
+        })
+    }
+
     /// Keeps layers from being removed until it is dropped.
     pub fn hold(&self) -> Result<Hold, StoreError> {
-        let path = self.root.join("lock");
-        let lock = disk::lock(&path, disk::Sharing::Shared)?;
+        let lock = disk::lock(&self.root.join("lock"), Sharing::Shared)?;
         Ok(Hold { _lock: lock })
     }
 
@@ -152,26 +171,154 @@ impl Store {
         layer::ingest(&self.root, packed, diff_id, bytes)
     }
 
-    /// Makes an image of layers that are there. The reference gets it as its tag or digest; another image that had the
-    /// tag loses it.
+    /// Makes an image of layers that are there, under these names. Another image that had one of them loses it.
     pub fn commit(
         &self,
-        reference: &Reference,
+        names: &[Reference],
         manifest: &[u8],
         config: &[u8],
     ) -> Result<Arc<Image>, StoreError> {
-        let parsed = Manifest::parse(manifest)?;
-        let digest = hash::of(manifest);
-        if let Some(expected) = reference.digest()
-            && *expected != hash::of_kind(expected.algorithm(), manifest)
-        {
+        let Document::Manifest(parsed) = Document::parse(manifest)? else {
+            return Err(ManifestError::Field("layers").into());
+        };
+        let expected = parsed.config.digest;
+        let found = hash::of_kind(expected.algorithm(), config);
+        if found != expected {
             return Err(StoreError::Digest {
-                what: "manifest",
-                expected: expected.clone(),
-                found: digest,
+                what: "configuration",
+                expected,
+                found,
             });
         }
-        let names = [Some(reference.clone()), Some(reference.at(digest.clone()))];
-        self.commit_as(&names.map(Option::unwrap_or_else_never), &parsed, manifest, config)
+        let (_, diff_ids) = Config::parse(config)?;
+        if diff_ids.len() != parsed.layers.len() {
+            return Err(StoreError::LayerCount {
+                manifest: parsed.layers.len(),
+                config: diff_ids.len(),
+            });
+        }
+        self.record(names, Some(manifest), config)
+    }
+
+    /// The same without a manifest, which docker's archives lack.
+    fn record(
+        &self,
+        names: &[Reference],
+        manifest: Option<&[u8]>,
+        config: &[u8],
+    ) -> Result<Arc<Image>, StoreError> {
+        let (_, diff_ids) = Config::parse(config)?;
+        let id = hash::of(config);
+        let (digests, tags): (Vec<&Reference>, Vec<&Reference>) =
+            names.iter().partition(|name| name.digest().is_some());
+        let texts = |names: Vec<&Reference>| names.into_iter().map(Reference::to_string).collect();
+        let manifest = manifest.map(|bytes| (hash::of(bytes), bytes));
+        let record = Record {
+            id: id.to_string(),
+            tags: texts(tags),
+            digests: texts(digests),
+            manifest: manifest
+                .as_ref()
+                .map_or_else(String::new, |(digest, _)| digest.to_string()),
+            layers: diff_ids.iter().map(Digest::to_string).collect(),
+        };
+        self.change(|index| {
+            if let Some(diff_id) = diff_ids.iter().find(|diff_id| !self.has_layer(diff_id)) {
+                return Err(StoreError::LayerMissing {
+                    diff_id: diff_id.clone(),
+                });
+            }
+            let documents = self.root.join("documents");
+            if let Some((digest, bytes)) = &manifest {
+                disk::replace(&documents, digest.hex(), bytes)?;
+            }
+            disk::replace(&documents, id.hex(), config)?;
+            index.add(record);
+            Ok(())
+        })?;
+        self.find(id.as_str())
+            .ok_or(StoreError::NoImage { name: id.to_string() })
+    }
+
+    /// Changes the index on the disk, alone among all processes.
+    fn change<T>(&self, change: impl FnOnce(&mut Index) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let _lock = disk::lock(&self.root.join("index.lock"), Sharing::Alone)?;
+        let mut index = Index::read(&self.root)?;
+        let outcome = change(&mut index)?;
+        index.write(&self.root)?;
+        Ok(outcome)
+    }
+
+    /// What the index says now: read again only where another has replaced it.
+    fn current(&self) -> Result<MutexGuard<'_, State>, StoreError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let stamp = Stamp::of(&self.root)?;
+        if stamp.is_none() || state.stamp != stamp {
+            let index = Index::read(&self.root)?;
+            state.images = index
+                .images
+                .iter()
+                .filter_map(|record| self.image(record))
+                .map(Arc::new)
+                .collect();
+            state
+                .images
+                .sort_by(|a, b| (&a.tags, &a.digests, &a.id).cmp(&(&b.tags, &b.digests, &b.id)));
+            state.index = index;
+            state.stamp = stamp;
+        }
+        Ok(state)
+    }
+
+    /// An image of the index; none if something of it is gone, so that it is pulled anew.
+    fn image(&self, record: &Record) -> Option<Image> {
+        let id: Digest = record.id.parse().ok()?;
+        let bytes = fs::read(self.root.join("documents").join(id.hex())).ok()?;
+        if hash::of(&bytes) != id {
+            return None;
+        }
+        let (config, _) = Config::parse(&bytes).ok()?;
+        let layers: Vec<Layer> = record
+            .layers
+            .iter()
+            .map(|layer| layer::find(&self.root, &layer.parse().ok()?))
+            .collect::<Option<_>>()?;
+        let references = |names: &[String]| names.iter().filter_map(|name| name.parse().ok()).collect();
+        Some(Image {
+            id,
+            tags: references(&record.tags),
+            digests: references(&record.digests),
+            size: layers.iter().map(|layer| layer.size).sum::<u64>() + bytes.len() as u64,
+            config,
+            layers: layers.into_iter().rev().map(|layer| layer.folder).collect(),
+        })
+    }
+}
+
+impl State {
+    /// The image of a full name. Where it has a digest the tag does not count, as for containerd; the digest is that of
+    /// a name it was pulled by, or of the manifest of an image that has a tag in the same repository.
+    fn named(&self, reference: &Reference) -> Option<Arc<Image>> {
+        let Some(digest) = reference.digest() else {
+            return self
+                .images
+                .iter()
+                .find(|image| image.tags.contains(reference))
+                .cloned();
+        };
+        let plain = reference.at(digest.clone());
+        let by_name = self.images.iter().find(|image| image.digests.contains(&plain));
+        let by_manifest = || {
+            let record = self
+                .index
+                .images
+                .iter()
+                .find(|record| record.manifest == digest.as_str())?;
+            self.images.iter().find(|image| {
+                let same = |tag: &Reference| tag.name() == reference.name();
+                image.id.as_str() == record.id && image.tags.iter().any(same)
+            })
+        };
+        by_name.or_else(by_manifest).cloned()
     }
 }

@@ -118,11 +118,6 @@ impl<R: Read> Reader<R> {
         })
     }
 
-    /// Whoever feeds the reader.
-    pub fn into_inner(self) -> R {
-        self.inner
-    }
-
     fn entry(&mut self, block: &Block, long: Long) -> Result<Entry, TarError> {
         self.entries += 1;
         if self.entries > limits::LAYER_ENTRIES_MAX {
@@ -158,9 +153,11 @@ impl<R: Read> Reader<R> {
             Some(size) => size,
             None => block.size()?,
         };
-        // Only files have bytes, whatever the field of another entry says (POSIX pax, "size").
+        // Only regular entries have bytes, whatever the field of another one says (POSIX pax, "size"); an old folder is
+        // a regular entry.
+        let regular = matches!(block.flag(), 0 | b'0' | b'7');
+        self.expect(if regular { size } else { 0 })?;
         let size = if kind == Kind::File { size } else { 0 };
-        self.expect(size)?;
         let (mtime_s, mtime_ns) = match long.mtime {
             Some(mtime) => mtime,
             None => (block.mtime()?, 0),
@@ -309,7 +306,11 @@ mod tests {
             builder.append_data(&mut header, name, data).expect("memory");
         };
         add("a", ::tar::EntryType::Regular, b"hello");
-        add(&format!("d/{}", "x".repeat(300)), ::tar::EntryType::Regular, &[1; 513]);
+        add(
+            &format!("d/{}", "x".repeat(300)),
+            ::tar::EntryType::Regular,
+            &[1; 513],
+        );
         add("d/", ::tar::EntryType::Directory, b"");
         builder.into_inner().expect("memory")
     }
@@ -330,7 +331,10 @@ mod tests {
     fn entries_of_all_dialects() {
         let all = read(&sample()).expect("a lawful tar");
         let (first, body) = &all[0];
-        assert_eq!((first.kind, &*first.path, &**body), (Kind::File, &b"a"[..], &b"hello"[..]));
+        assert_eq!(
+            (first.kind, &*first.path, &**body),
+            (Kind::File, &b"a"[..], &b"hello"[..])
+        );
         assert_eq!((first.mode, first.uid, first.gid), (0o4755, 7, 8));
         assert_eq!((first.mtime_s, first.mtime_ns), (12, 500_000_000));
         assert_eq!(first.attributes, [("user.a".to_owned(), b"b=c\n".to_vec())]);

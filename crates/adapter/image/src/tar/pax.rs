@@ -114,7 +114,9 @@ mod tests {
 
     #[test]
     fn records_that_lie_about_their_length() {
-        for record in ["5 a=b\n", "7 a=b\n", "x a=b\n", "6 a=bc", "6 abc\n", " 6 a=b\n", "0 a=b\n"] {
+        for record in [
+            "5 a=b\n", "7 a=b\n", "x a=b\n", "6 a=bc", "6 abc\n", " 6 a=b\n", "0 a=b\n",
+        ] {
             let outcome = read(record.as_bytes(), &mut Long::default());
             assert!(outcome.is_err(), "{record:?}");
         }
