@@ -12,6 +12,7 @@ mod conntrack;
 pub mod dns;
 pub mod firewall;
 mod follow;
+pub mod ingress;
 pub mod limits;
 pub mod link;
 pub mod netlink;
