@@ -69,3 +69,6 @@ pub const MAX_PROFILE_BYTES: u64 = 1 << 20;
 /// Depth of folders below a cgroup that are killed and removed: pods, containers, and what a privileged container
 /// makes below its own.
 pub const MAX_CGROUP_DEPTH: usize = 64;
+
+/// What is read of a container's /etc/passwd, for a home folder: 10,000 users.
+pub const MAX_PASSWD_BYTES: u64 = 1 << 20;

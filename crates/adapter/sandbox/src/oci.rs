@@ -37,6 +37,9 @@ const READ_ONLY: &[&str] = &[
     "/proc/sysrq-trigger",
 ];
 
+/// Where containers see their control groups.
+const CGROUPS: &str = "/sys/fs/cgroup";
+
 /// What the device controller of version 1 lets every container do: make any node, and use those of `/dev`.
 pub(crate) const DEVICE_RULES: &[&str] = &[
     "c *:* m",
@@ -65,21 +68,25 @@ pub(crate) struct Context<'a> {
     /// The sources of the specification's mounts, with sub-paths resolved.
     pub(crate) sources: &'a [Option<PathBuf>],
     pub(crate) capabilities: &'a [Capability],
+    /// Version 1: the container's group in each hierarchy, by the name under which it is shown.
+    pub(crate) groups: Vec<(String, PathBuf)>,
     /// For runc: limits, capabilities and filter are its work. Ours are set by the shim and its executor.
     pub(crate) whole: bool,
     /// On cgroup version 2, where the root is mounted without devices.
     pub(crate) unified: bool,
+    /// Where the process' user lives. It must be given to libcontainer: that would ask the C library, which loads what
+    /// the container's nsswitch.conf names, with all capabilities.
+    pub(crate) home: String,
 }
 
 /// The bundle's `config.json`.
 pub(crate) fn config(spec: &ContainerSpec, context: &Context<'_>) -> Result<Value, SandboxError> {
     let masked = !spec.privileged && !spec.unmasked_paths;
-    let paths = |paths: &[&str]| if masked { json!(paths) } else { json!([]) };
     let mut linux = json!({
         "cgroupsPath": context.cgroup,
         "namespaces": namespaces(context),
-        "maskedPaths": paths(MASKED),
-        "readonlyPaths": paths(READ_ONLY),
+        "maskedPaths": if masked { MASKED } else { &[] },
+        "readonlyPaths": read_only(spec, masked, context),
         "devices": devices(spec)?,
         "rootfsPropagation": propagation(spec),
     });
@@ -100,6 +107,22 @@ pub(crate) fn config(spec: &ContainerSpec, context: &Context<'_>) -> Result<Valu
     }))
 }
 
+/// What is only to be read.
+fn read_only(spec: &ContainerSpec, masked: bool, context: &Context<'_>) -> Vec<&'static str> {
+    let mut paths = if masked { READ_ONLY.to_vec() } else { Vec::new() };
+    if own_groups(spec, context) && !spec.privileged {
+        paths.push(CGROUPS);
+    }
+    paths
+}
+
+/// True if we mount version 1's groups. libcontainer mounts them writable, whatever the options say, and a container
+/// could lift its own limits.
+fn own_groups(spec: &ContainerSpec, context: &Context<'_>) -> bool {
+    let replaced = spec.mounts.iter().any(|mount| mount.target == Path::new(CGROUPS));
+    !context.whole && !context.unified && !replaced
+}
+
 /// The process of the container, or of `exec` in it.
 pub(crate) fn process(spec: &ContainerSpec, exec: Option<&ExecSpec>, context: &Context<'_>) -> Value {
     let args = exec.map_or(&spec.args, |exec| &exec.args);
@@ -109,7 +132,7 @@ pub(crate) fn process(spec: &ContainerSpec, exec: Option<&ExecSpec>, context: &C
         "terminal": tty,
         "user": {"uid": user.uid, "gid": user.gid, "additionalGids": groups(user)},
         "args": args,
-        "env": environment(spec, exec),
+        "env": environment(spec, exec, &context.home),
         // Our executor makes the folder and goes there; libcontainer would need it to exist.
         "cwd": if context.whole { cwd(spec, exec) } else { "/".to_owned() },
         "noNewPrivileges": !spec.privileged && !spec.allow_privilege_escalation,
@@ -119,6 +142,11 @@ pub(crate) fn process(spec: &ContainerSpec, exec: Option<&ExecSpec>, context: &C
         process["capabilities"] = json!({"bounding": names, "effective": names, "permitted": names});
     }
     process
+}
+
+/// Whom a process runs as.
+pub(crate) fn uid(spec: &ContainerSpec, exec: Option<&ExecSpec>) -> u32 {
+    exec.and_then(|exec| exec.user.as_ref()).unwrap_or(&spec.user).uid
 }
 
 /// The folder that a process starts in.
@@ -132,7 +160,7 @@ pub(crate) fn cwd(spec: &ContainerSpec, exec: Option<&ExecSpec>) -> String {
 }
 
 /// The environment as the process sees it; of a name that comes twice the last counts.
-fn environment(spec: &ContainerSpec, exec: Option<&ExecSpec>) -> Vec<String> {
+fn environment(spec: &ContainerSpec, exec: Option<&ExecSpec>, home: &str) -> Vec<String> {
     let env = exec.and_then(|exec| exec.env.as_ref()).unwrap_or(&spec.env);
     let tty = exec.map_or(spec.tty, |exec| exec.tty);
     let mut list: Vec<String> = env
@@ -142,15 +170,20 @@ fn environment(spec: &ContainerSpec, exec: Option<&ExecSpec>) -> Vec<String> {
     if tty && !env.iter().any(|(name, _)| name == "TERM") {
         list.push("TERM=xterm".to_owned());
     }
+    let last_home = env.iter().rev().find(|(name, _)| name == "HOME");
+    if last_home.is_none_or(|(_, value)| value.is_empty()) {
+        list.push(format!("HOME={home}"));
+    }
     if !env.iter().any(|(name, _)| name == "PATH") {
         list.push(format!("PATH={}", crate::shim::DEFAULT_PATH));
     }
     list
 }
 
-/// The kernel wants no group twice, and libcontainer none that is missing.
+/// The primary group is also a supplementary one, so that it cannot be dropped to escape a group's denial
+/// (containerd, CVE-2023-25173). The kernel wants no group twice.
 fn groups(user: &User) -> Vec<u32> {
-    let set: BTreeSet<u32> = user.groups.iter().copied().collect();
+    let set: BTreeSet<u32> = user.groups.iter().copied().chain([user.gid]).collect();
     set.into_iter().collect()
 }
 
@@ -215,12 +248,25 @@ fn mounts(spec: &ContainerSpec, context: &Context<'_>) -> Vec<Value> {
         plain("sysfs"),
         &["nosuid", "noexec", "nodev", access],
     );
-    add(
-        "/sys/fs/cgroup",
-        "cgroup",
-        plain("cgroup"),
-        &["nosuid", "noexec", "nodev", "relatime", access],
-    );
+    if own_groups(spec, context) {
+        add(
+            CGROUPS,
+            "tmpfs",
+            plain("tmpfs"),
+            &["nosuid", "noexec", "nodev", "mode=755"],
+        );
+        for (name, folder) in &context.groups {
+            let options = ["rbind", "nosuid", "noexec", "nodev", "relatime", access];
+            add(&format!("{CGROUPS}/{name}"), "bind", folder, &options);
+        }
+    } else {
+        add(
+            CGROUPS,
+            "cgroup",
+            plain("cgroup"),
+            &["nosuid", "noexec", "nodev", "relatime", access],
+        );
+    }
     for (mount, source) in spec.mounts.iter().zip(context.sources) {
         list.push(match (&mount.source, source) {
             (MountSource::Tmpfs { size, mode }, _) => {

@@ -41,7 +41,7 @@ const CONTROLLERS: &[&str] = &[
 const SERVICES: &str = "name=systemd";
 
 /// The name under which version 2's tree is kept on a hybrid machine; systemd uses it as it uses `name=systemd`.
-const UNIFIED: &str = "unified";
+pub(super) const UNIFIED: &str = "unified";
 
 /// Without these no limit can be kept.
 const NEEDED: &[&str] = &["cpu", "memory", "pids"];

@@ -221,6 +221,26 @@ impl Group {
         }
     }
 
+    /// Version 1: the name of each hierarchy's mount point, and the group's folder in it.
+    pub(crate) fn shown(&self, layout: &Layout) -> Vec<(String, PathBuf)> {
+        let mut list: Vec<(String, PathBuf)> = self
+            .folders
+            .iter()
+            .filter_map(|(controller, folder)| {
+                let name = layout
+                    .root(controller)?
+                    .file_name()?
+                    .to_string_lossy()
+                    .into_owned();
+                Some((name, folder.clone()))
+            })
+            .filter(|(name, _)| name != layout::UNIFIED)
+            .collect();
+        list.sort();
+        list.dedup();
+        list
+    }
+
     /// Removes the group and those below it. No process may live in them.
     pub(crate) fn remove(&self) -> io::Result<()> {
         let mut outcome = Ok(());

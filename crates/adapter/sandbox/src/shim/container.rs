@@ -60,6 +60,7 @@ impl Surroundings<'_> {
         cgroup: &'a Path,
         mounted: &'a Mounted,
         capabilities: &'a [Capability],
+        uid: u32,
     ) -> oci::Context<'a> {
         oci::Context {
             rootfs: &mounted.rootfs,
@@ -71,6 +72,8 @@ impl Surroundings<'_> {
             capabilities,
             whole: self.setup.runc.is_some(),
             unified: self.unified(),
+            groups: self.ready.layout.group(cgroup).shown(&self.ready.layout),
+            home: rootfs::home(&mounted.rootfs, uid),
         }
     }
 
@@ -145,7 +148,10 @@ impl Container {
             .and_then(|()| self.group.die_together())
             .and_then(|()| self.group.restrict_devices(&rules))
             .map_err(|error| SandboxError::runtime("making the container's cgroup", error))?;
-        let config = oci::config(&self.spec, &around.context(cgroup, mounted, &self.capabilities))?;
+        let config = oci::config(
+            &self.spec,
+            &around.context(cgroup, mounted, &self.capabilities, self.spec.user.uid),
+        )?;
         let (stdio, ends) = streams(&self.spec)?;
         let made = self.place(around).create(&config, run, stdio)?;
         score(made.pid, self.spec.oom_score_adj);
@@ -232,11 +238,9 @@ impl Container {
             }
         };
         let cgroup = around.cgroup(&self.spec.id);
-        let process = oci::process(
-            &self.spec,
-            Some(spec),
-            &around.context(&cgroup, mounted, &self.capabilities),
-        );
+        let uid = oci::uid(&self.spec, Some(spec));
+        let context = around.context(&cgroup, mounted, &self.capabilities, uid);
+        let process = oci::process(&self.spec, Some(spec), &context);
         let made = self
             .place(around)
             .exec(number, &process, self.run(Some(spec))?, stdio)?;

@@ -10,7 +10,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 
 use crate::error::SandboxError;
-use crate::limits::{MAX_LAYERS, MAX_MOUNT_OPTIONS_BYTES};
+use crate::limits::{MAX_LAYERS, MAX_MOUNT_OPTIONS_BYTES, MAX_PASSWD_BYTES};
 use crate::spec::{ContainerSpec, MountSource, Rootfs, Tmpfs};
 
 /// A container's root, mounted.
@@ -214,6 +214,37 @@ pub(super) fn tmpfs(spec: &Tmpfs) -> io::Result<()> {
         Some(options.as_str()),
     )?;
     Ok(())
+}
+
+/// Where a user lives by the container's /etc/passwd; `/` if it does not say.
+pub(super) fn home(rootfs: &Path, uid: u32) -> String {
+    passwd(rootfs)
+        .unwrap_or_default()
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>())
+        .find(|fields| fields.len() >= 6 && fields[2].parse() == Ok(uid))
+        .map(|fields| fields[5].to_owned())
+        .filter(|home| !home.is_empty() && !home.contains('\0'))
+        .unwrap_or_else(|| "/".to_owned())
+}
+
+fn passwd(rootfs: &Path) -> io::Result<String> {
+    let root = open(rootfs, OFlags::DIRECTORY)?;
+    // Links are the container's: they are followed as if its root were ours. A pipe in its place must not stop us.
+    let file: fs::File = openat2(
+        &root,
+        "etc/passwd",
+        OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY,
+        Mode::empty(),
+        ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
+    )?
+    .into();
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::from(io::ErrorKind::InvalidInput));
+    }
+    let mut bytes = Vec::new();
+    io::Read::read_to_end(&mut io::Read::take(file, MAX_PASSWD_BYTES), &mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 pub(super) fn make(folder: &Path) -> Result<(), SandboxError> {
