@@ -26,5 +26,5 @@ pub use self::tar::TarError;
 pub use archive::write::{ArchiveError, Contents, write_archive};
 pub use config::{Config, ConfigError};
 pub use pack::{Pack, PackError, pack};
-pub use store::{DiskUsage, Hold, Image, Layer, Loaded, Pruned, Store, StoreError, User, UserError};
+pub use store::{DiskUsage, Hold, Image, Layer, Loaded, Pruned, Store, StoreError, User, UserError, user_in};
 pub use unpack::UnpackError;

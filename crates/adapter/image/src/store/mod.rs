@@ -30,7 +30,7 @@ use deploy_model::image::{Digest, Reference};
 pub use self::error::StoreError;
 pub use self::load::Loaded;
 pub use self::prune::Pruned;
-pub use self::users::{User, UserError};
+pub use self::users::{User, UserError, user_in};
 
 use self::disk::Sharing;
 use self::index::{Index, Record, Stamp};

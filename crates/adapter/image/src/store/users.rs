@@ -53,10 +53,15 @@ pub enum UserError {
 impl Image {
     /// The user that a text of the form `user`, `uid`, `user:group`, `uid:gid` ... means in this image; root if empty.
     pub fn user(&self, text: &str) -> Result<User, UserError> {
-        let passwd = read(&self.layers, "etc/passwd")?;
-        let group = read(&self.layers, "etc/group")?;
-        resolve(text, &passwd, &group)
+        user_in(&self.layers, text)
     }
+}
+
+/// The same for layers of which only the folders are known, topmost first.
+pub fn user_in(layers: &[PathBuf], text: &str) -> Result<User, UserError> {
+    let passwd = read(layers, "etc/passwd")?;
+    let group = read(layers, "etc/group")?;
+    resolve(text, &passwd, &group)
 }
 
 fn resolve(text: &str, passwd: &str, group: &str) -> Result<User, UserError> {
