@@ -39,9 +39,9 @@ pub fn foreign_chains(socket: &mut Socket, own: &str) -> Result<Vec<ForeignChain
         }
         let rules = socket.dump(GETRULE, &header(family, 0), |_| ())?;
         for mut chain in foreign {
-            let of_table = rules.iter().filter(|rule| text(rule, 1) == chain.table);
+            let mut of_table = rules.iter().filter(|rule| text(rule, 1) == chain.table);
             chain.interfaces = of_table.clone().flat_map(interfaces).collect();
-            let last = of_table.filter(|rule| text(rule, 2) == chain.name).last();
+            let last = of_table.rfind(|rule| text(rule, 2) == chain.name);
             chain.closed |= last.is_some_and(refuses_all);
             found.push(chain);
         }

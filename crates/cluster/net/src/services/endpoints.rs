@@ -8,8 +8,11 @@ pub(super) type Place = (Ipv4Addr, u16);
 
 /// The endpoints of all services: by namespace and name, then by port.
 pub(super) struct Endpoints<'a> {
-    services: BTreeMap<(&'a str, &'a str), BTreeMap<(&'a str, Protocol), Vec<Known<'a>>>>,
+    services: BTreeMap<(&'a str, &'a str), Ports<'a>>,
 }
+
+/// By the name of the service's port.
+type Ports<'a> = BTreeMap<(&'a str, Protocol), Vec<Known<'a>>>;
 
 struct Known<'a> {
     place: Place,
@@ -35,7 +38,7 @@ impl Usable {
 
 impl<'a> Endpoints<'a> {
     pub fn of(slices: impl Iterator<Item = &'a Slice>) -> Endpoints<'a> {
-        let mut services: BTreeMap<_, BTreeMap<_, Vec<Known<'a>>>> = BTreeMap::new();
+        let mut services: BTreeMap<_, Ports<'a>> = BTreeMap::new();
         for slice in slices {
             let service = services.entry((&*slice.namespace, &*slice.service)).or_default();
             for port in &slice.ports {

@@ -360,3 +360,235 @@ fn refusal(usable: &Usable) -> Verdict {
         Verdict::Drop
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const NODE_PORT: u16 = 30_080;
+
+    fn node() -> Node {
+        Node {
+            table: "deploy-0a1b2c3d".to_owned(),
+            name: "node".to_owned(),
+            bridge: "deploy0a1b2c3d".to_owned(),
+            pod_network: "10.200.1.0/24".parse().unwrap(),
+            service_range: "10.96.0.0/16".parse().unwrap(),
+            address: Ipv4Addr::new(192, 0, 2, 1),
+        }
+    }
+
+    fn service(name: &str, address: &str, spec: Value) -> Service {
+        let mut object = json!({
+            "metadata": {"namespace": "shop", "name": name, "creationTimestamp": "2026-01-01T00:00:00Z"},
+            "spec": {"clusterIP": address, "ports": [{"port": 80, "nodePort": NODE_PORT}]},
+        });
+        for (field, value) in spec.as_object().unwrap() {
+            object["spec"][field] = value.clone();
+        }
+        Service::read(&object)
+    }
+
+    fn slice(name: &str, endpoints: &[(&str, &str)]) -> Slice {
+        let endpoints: Vec<Value> = endpoints
+            .iter()
+            .map(|(address, node)| json!({"addresses": [address], "nodeName": node}))
+            .collect();
+        Slice::read(&json!({
+            "metadata": {"namespace": "shop", "labels": {"kubernetes.io/service-name": name}},
+            "addressType": "IPv4", "ports": [{"port": 8080}], "endpoints": endpoints,
+        }))
+    }
+
+    fn of(services: &[Service], slices: &[Slice]) -> Ruleset {
+        let input = Input {
+            services: services.iter().collect(),
+            slices: slices.iter().collect(),
+            host_ports: Vec::new(),
+        };
+        program(&input, &node())
+    }
+
+    fn verdict(ruleset: &Ruleset, set: &str, key: &Key) -> Option<Verdict> {
+        ruleset.sets[set].elements.get(key).cloned().flatten()
+    }
+
+    fn web() -> Key {
+        door(Ipv4Addr::new(10, 96, 0, 7), Protocol::Tcp, 80)
+    }
+
+    fn node_port() -> Key {
+        Key::new().protocol(6).port(NODE_PORT)
+    }
+
+    #[test]
+    fn without_services_only_the_base_is_there() {
+        let empty = of(&[], &[]);
+        assert_eq!(empty, of(&[], &[slice("gone", &[("10.200.1.2", "node")])]));
+        assert!(empty.sets.values().all(|set| set.elements.is_empty()));
+        for (address, kind) in [
+            ("None", "ClusterIP"),
+            ("", "ExternalName"),
+            ("10.96.0.7", "ExternalName"),
+        ] {
+            let none = service("web", address, json!({"type": kind}));
+            assert_eq!(
+                of(&[none], &[slice("web", &[("10.200.1.2", "node")])]),
+                empty,
+                "{address} {kind}"
+            );
+        }
+    }
+
+    #[test]
+    fn order_says_nothing() {
+        let services = [
+            service("a", "10.96.0.7", json!({})),
+            service("b", "10.96.0.8", json!({})),
+        ];
+        let slices = [
+            slice("a", &[("10.200.1.2", "node"), ("10.200.1.3", "node")]),
+            slice("a", &[("10.200.1.3", "node"), ("10.200.1.1", "node")]),
+            slice("b", &[("10.200.1.4", "node")]),
+        ];
+        let (mut other_services, mut other_slices) = (services.clone(), slices.clone());
+        other_services.reverse();
+        other_slices.reverse();
+        let ruleset = of(&services, &slices);
+        assert_eq!(of(&other_services, &other_slices), ruleset);
+        // An endpoint that two slices have is one.
+        let rule = &ruleset.chains["svc/shop/a/tcp/80"].rules[0];
+        let places = [1, 2, 3].map(|last| (Ipv4Addr::new(10, 200, 1, last), 8080));
+        assert_eq!(rule.statements, [Statement::Dnat(places.to_vec())]);
+    }
+
+    #[test]
+    fn the_older_service_has_the_node_port() {
+        let mut old = service("old", "10.96.0.7", json!({}));
+        old.created = "2025-01-01T00:00:00Z".to_owned();
+        let young = service("a-young", "10.96.0.8", json!({}));
+        let slices = [
+            slice("old", &[("10.200.1.2", "node")]),
+            slice("a-young", &[("10.200.1.3", "node")]),
+        ];
+        let ruleset = of(&[young, old], &slices);
+        assert_eq!(
+            verdict(&ruleset, NODE_PORTS, &node_port()),
+            Some(goto("svc/shop/old/tcp/80"))
+        );
+    }
+
+    #[test]
+    fn nobody_is_refused_and_nobody_here_is_silence() {
+        let elsewhere = [slice("web", &[("10.200.9.2", "other")])];
+        let internal = || service("web", "10.96.0.7", json!({"internalTrafficPolicy": "Local"}));
+        let nobody = of(&[internal()], &[]);
+        assert_eq!(verdict(&nobody, REFUSED, &web()), Some(goto(REFUSE)));
+        assert_eq!(verdict(&nobody, REFUSED_PORTS, &node_port()), Some(goto(REFUSE)));
+        assert_eq!(verdict(&nobody, CLUSTER_IPS, &web()), None);
+        let not_here = of(&[internal()], &elsewhere);
+        assert_eq!(verdict(&not_here, REFUSED, &web()), Some(Verdict::Drop));
+        // The policy for strangers is another one: they reach all.
+        assert_eq!(
+            verdict(&not_here, NODE_PORTS, &node_port()),
+            Some(goto("all/shop/web/tcp/80"))
+        );
+        let external = service("web", "10.96.0.7", json!({"externalTrafficPolicy": "Local"}));
+        let ruleset = of(&[external], &elsewhere);
+        assert_eq!(
+            verdict(&ruleset, CLUSTER_IPS, &web()),
+            Some(goto("svc/shop/web/tcp/80"))
+        );
+        assert_eq!(
+            verdict(&ruleset, NODE_PORTS, &node_port()),
+            Some(goto("ext/shop/web/tcp/80"))
+        );
+        let last = ruleset.chains["ext/shop/web/tcp/80"].rules.last().unwrap();
+        assert_eq!(last.statements.last(), Some(&Statement::Verdict(Verdict::Drop)));
+        assert!(ruleset.sets[MASQUERADED_PORTS].elements.is_empty());
+    }
+
+    #[test]
+    fn each_chain_that_is_meant_is_there() {
+        let services = [
+            service(
+                "a",
+                "10.96.0.7",
+                json!({"externalTrafficPolicy": "Local", "internalTrafficPolicy": "Local"}),
+            ),
+            service(
+                "b",
+                "10.96.0.8",
+                json!({"sessionAffinity": "ClientIP", "externalIPs": ["198.51.100.1"]}),
+            ),
+            service(
+                "c",
+                "10.96.0.9",
+                json!({"sessionAffinity": "ClientIP", "externalTrafficPolicy": "Local"}),
+            ),
+            service(
+                "d",
+                "10.96.0.10",
+                json!({"type": "LoadBalancer", "loadBalancerSourceRanges": ["10.0.0.0/8"]}),
+            ),
+        ];
+        for nodes in [["node", "node"], ["node", "other"], ["other", "other"]] {
+            let endpoints = [("10.200.1.2", nodes[0]), ("10.200.1.3", nodes[1])];
+            let slices = ["a", "b", "c", "d"].map(|name| slice(name, &endpoints));
+            let ruleset = of(&services, &slices);
+            let mut verdicts: Vec<&Verdict> = ruleset
+                .sets
+                .values()
+                .flat_map(|set| set.elements.values().flatten())
+                .collect();
+            let statements = || {
+                ruleset
+                    .chains
+                    .values()
+                    .flat_map(|chain| &chain.rules)
+                    .flat_map(|rule| &rule.statements)
+            };
+            verdicts.extend(statements().filter_map(|statement| match statement {
+                Statement::Verdict(verdict) => Some(verdict),
+                _ => None,
+            }));
+            for verdict in verdicts {
+                if let Verdict::Goto(chain) | Verdict::Jump(chain) = verdict {
+                    assert!(ruleset.chains.contains_key(chain), "{chain} with {nodes:?}");
+                }
+            }
+            for statement in statements() {
+                match statement {
+                    Statement::Choose(chains) => {
+                        assert!(chains.iter().all(|chain| ruleset.chains.contains_key(chain)));
+                    }
+                    Statement::InSet(_, set) | Statement::Map(_, set) | Statement::Update { set, .. } => {
+                        assert!(ruleset.sets.contains_key(set), "{set}");
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn datagrams_go_to_places_of_udp_only() {
+        let ports =
+            json!({"ports": [{"name": "a", "port": 53, "protocol": "UDP"}, {"name": "b", "port": 53}]});
+        let service = service("dns", "10.96.0.10", ports);
+        let slice = Slice::read(&json!({
+            "metadata": {"namespace": "shop", "labels": {"kubernetes.io/service-name": "dns"}},
+            "addressType": "IPv4", "endpoints": [{"addresses": ["10.200.1.2"]}],
+            "ports": [{"name": "a", "port": 5353, "protocol": "UDP"}, {"name": "b", "port": 5354}],
+        }));
+        let input = Input {
+            services: vec![&service],
+            slices: vec![&slice],
+            host_ports: Vec::new(),
+        };
+        let places: Vec<_> = datagram_places(&input, &node()).into_iter().collect();
+        assert_eq!(places, [(Ipv4Addr::new(10, 200, 1, 2), 5353)]);
+    }
+}

@@ -75,6 +75,7 @@ impl Serving {
             health,
             places: BTreeSet::new(),
             waiting: BTreeSet::new(),
+            untold: Vec::new(),
             pause: limits::PAUSE_FIRST,
         };
         tasks.spawn(stop.clone().run_until_cancelled_owned(keeper.run(news)));
@@ -176,6 +177,8 @@ struct Keeper {
     places: BTreeSet<(Ipv4Addr, u16)>,
     /// The services whose wait for an address has been told of.
     waiting: BTreeSet<(String, String)>,
+    /// What the node shall be told, once it is there.
+    untold: Vec<String>,
     pause: Duration,
 }
 
@@ -198,6 +201,7 @@ impl Keeper {
                     for (sort, news) in together.drain(..) {
                         dirty |= self.index.note(sort, news, &node);
                     }
+                    self.tell_node().await;
                 }
                 told = next_of(&mut self.tables) => match told {
                     TableNews::Ours => {
@@ -298,14 +302,22 @@ impl Keeper {
         if before == obstacles {
             return;
         }
-        let new: Vec<String> = obstacles
+        let new = obstacles
             .iter()
             .filter(|one| !before.contains(one))
-            .map(ToString::to_string)
-            .collect();
+            .map(ToString::to_string);
+        self.untold = new.collect();
         self.say(|health| health.obstacles = obstacles);
+        self.tell_node().await;
+    }
+
+    /// The node comes some time after us.
+    async fn tell_node(&mut self) {
+        if self.untold.is_empty() {
+            return;
+        }
         if let Some(node) = self.client.get(&NODES, "", &self.network.node().name) {
-            for text in new {
+            for text in std::mem::take(&mut self.untold) {
                 drop(
                     self.client
                         .event(&node, "Warning", "FirewallDropsPods", &text)

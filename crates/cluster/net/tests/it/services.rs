@@ -438,6 +438,40 @@ fn established_connections_outlive_changes() {
 }
 
 #[test]
+fn two_clusters_keep_apart() {
+    on_a_machine(|| {
+        let networks = ["cccc0009", "cccc0010"].map(start);
+        let pods = networks
+            .each_ref()
+            .map(|network| Pod::new(network, "a").serve(8080));
+        let clients = networks.each_ref().map(|network| Pod::new(network, "client"));
+        for (network, pod) in networks.iter().zip(&pods) {
+            // The same address in both.
+            apply(
+                network,
+                &[web(json!({"ports": [{"port": 80}]}))],
+                &[slice(&[pod])],
+            );
+        }
+        for (number, client) in clients.iter().enumerate() {
+            let before = pods.each_ref().map(|pod| pod.served.load(Ordering::SeqCst));
+            client.ask((WEB, 80)).unwrap();
+            assert_eq!(pods[number].served.load(Ordering::SeqCst), before[number] + 1);
+        }
+        // Pods of one reach those of the other as strangers do: by the node.
+        let seen = clients[0].ask((pods[1].address, 8080)).unwrap();
+        assert_eq!(seen, networks[1].bridge_address().to_string());
+        // The end of one is nothing to the other, nor to the node.
+        let [first, second] = networks;
+        machine::wait(first.down()).unwrap();
+        clients[1].ask((WEB, 80)).unwrap();
+        machine::ask((WEB, 80).into()).unwrap();
+        machine::wait(second.down()).unwrap();
+        assert_eq!(nft("list ruleset"), "");
+    });
+}
+
+#[test]
 fn a_thousand_services() {
     on_a_machine(|| {
         let network = start("cccc0008");

@@ -1,0 +1,10 @@
+//! The network of one cluster on this machine: its bridge, its pods' links, its ruleset.
+
+mod cluster;
+mod error;
+mod ground;
+mod pods;
+
+pub use cluster::{Network, Options};
+pub use error::NetError;
+pub use pods::Attachment;
