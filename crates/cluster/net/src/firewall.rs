@@ -71,6 +71,25 @@ pub fn obstacles(chains: &[ForeignChain], bridge: &str) -> Vec<Obstacle> {
     found
 }
 
+/// An obstacle of the iptables before nf_tables, which was found by trying.
+pub fn legacy(hinders: Hinders, bridge: &str) -> Obstacle {
+    let chain = match hinders {
+        Hinders::Forwarding => "FORWARD",
+        Hinders::Input => "INPUT",
+    };
+    let allow = |flag: &str| format!("iptables-legacy -I {chain} {flag} {bridge} -j ACCEPT");
+    Obstacle {
+        family: "ip",
+        table: "filter".to_owned(),
+        chain: chain.to_owned(),
+        hinders,
+        remedy: match hinders {
+            Hinders::Forwarding => format!("{} && {}", allow("-i"), allow("-o")),
+            Hinders::Input => allow("-i"),
+        },
+    }
+}
+
 /// By its name, or by a pattern such as `deploy*`.
 fn knows(chain: &ForeignChain, bridge: &str) -> bool {
     let pattern = |name: &String| name.len() >= PATTERN && bridge.starts_with(name.as_str());

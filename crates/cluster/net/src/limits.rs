@@ -41,3 +41,9 @@ pub const PAUSE_FIRST: Duration = Duration::from_millis(200);
 
 /// The longest pause: something else is at work on the tables, or memory is short; both end without us.
 pub const PAUSE_LONGEST: Duration = Duration::from_secs(30);
+
+/// How long a packet between pods is waited for, on the machine itself, and how often it is sent again.
+pub const PROBE: Duration = Duration::from_millis(100);
+
+/// See [`PROBE`].
+pub const PROBES: u32 = 3;

@@ -10,6 +10,7 @@ use super::ground::{
     sweep_with, table_name,
 };
 use super::pods::{Attachment, Pods, adopt};
+use super::probe;
 use crate::addresses::Cidr;
 use crate::conntrack;
 use crate::firewall::{self, Obstacle};
@@ -46,7 +47,7 @@ pub(super) struct Inner {
     table: Mutex<Table>,
     /// For questions about other tables and about connections.
     asking: Mutex<Socket>,
-    home: Namespace,
+    pub home: Namespace,
 }
 
 impl Network {
@@ -134,14 +135,23 @@ impl Network {
         locked(&self.inner.table).apply(ruleset)
     }
 
-    /// Firewalls of the machine in which packets of pods end.
+    /// Firewalls of the machine in which packets of pods end. Blocks, for up to a second where one is not of nf_tables.
     ///
     /// # Errors
     /// Where they cannot be read.
     pub fn obstacles(&self) -> Result<Vec<Obstacle>, NetError> {
         let table = table_name(&self.inner.options.id);
         let chains = foreign_chains(&mut locked(&self.inner.asking), &table).map_err(netfilter)?;
-        Ok(firewall::obstacles(&chains, &self.inner.bridge.name))
+        let mut found = firewall::obstacles(&chains, &self.inner.bridge.name);
+        if found.is_empty() {
+            let hindered = probe::hindered(&self.inner)?;
+            found.extend(
+                hindered
+                    .into_iter()
+                    .map(|what| firewall::legacy(what, &self.inner.bridge.name)),
+            );
+        }
+        Ok(found)
     }
 
     /// Follows Services, EndpointSlices and Pods, and makes the ruleset hold for them, until it is shut down.

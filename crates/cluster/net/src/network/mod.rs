@@ -4,6 +4,7 @@ mod cluster;
 mod error;
 mod ground;
 mod pods;
+mod probe;
 
 pub use cluster::{Network, Options};
 pub use error::NetError;

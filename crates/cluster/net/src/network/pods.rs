@@ -18,9 +18,9 @@ pub(super) struct Pods {
 }
 
 pub(super) struct Pod {
-    address: Ipv4Addr,
-    index: u32,
-    namespace: Namespace,
+    pub address: Ipv4Addr,
+    pub index: u32,
+    pub namespace: Namespace,
 }
 
 /// How a pod is attached.
@@ -60,7 +60,7 @@ impl Inner {
         }
     }
 
-    fn link(&self, uid: &str, address: Ipv4Addr) -> Result<Pod, NetError> {
+    pub(super) fn link(&self, uid: &str, address: Ipv4Addr) -> Result<Pod, NetError> {
         let namespace = Namespace::create().map_err(allowed)?;
         let mut inside = namespace.run(|| {
             quiet_redirects();

@@ -438,6 +438,43 @@ fn established_connections_outlive_changes() {
 }
 
 #[test]
+fn a_service_leads_to_the_node_itself() {
+    with_and_without_bridge_netfilter(|network| {
+        let client = Pod::new(network, "client");
+        // As the API does: on the bridge, and the service `kubernetes` has that endpoint.
+        let bridge = network.bridge_address();
+        let listener = TcpListener::bind((bridge, 16_443)).unwrap();
+        let slice = Slice::read(&json!({
+            "metadata": {"namespace": "shop", "labels": {"kubernetes.io/service-name": "web"}},
+            "addressType": "IPv4", "ports": [{"port": 16443}], "endpoints": [{"addresses": [bridge.to_string()]}],
+        }));
+        apply(network, &[web(json!({}))], &[slice]);
+        thread::scope(|scope| {
+            let seen = scope.spawn(|| [(); 2].map(|()| listener.accept().unwrap().1.ip()));
+            client.ask((WEB, 80)).unwrap();
+            machine::ask((WEB, 80).into()).unwrap();
+            assert_eq!(seen.join().unwrap(), [client.address, bridge]);
+        });
+    });
+}
+
+#[test]
+fn packets_are_as_long_as_the_way_out_takes() {
+    on_a_machine(|| {
+        let _neighbour = neighbour();
+        ip("link set up0 mtu 1400");
+        let network = start("cccc0011");
+        let pod = Pod::new(&network, "a");
+        for shown in [
+            pod.run(|| ip("-o link show eth0")),
+            ip("-o link show deploycccc0011"),
+        ] {
+            assert!(shown.contains(" mtu 1400 "), "{shown}");
+        }
+    });
+}
+
+#[test]
 fn two_clusters_keep_apart() {
     on_a_machine(|| {
         let networks = ["cccc0009", "cccc0010"].map(start);

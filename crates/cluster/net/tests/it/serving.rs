@@ -226,3 +226,39 @@ fn a_firewall_that_drops_pods_is_told_of() {
         serving.shutdown().await;
     });
 }
+
+#[test]
+fn a_firewall_that_cannot_be_read_is_found_by_trying() {
+    on_a_machine(|| {
+        let network = start("dddd0005");
+        if !tried("iptables-legacy -L -n") {
+            eprintln!("skipped: needs iptables-legacy");
+            return;
+        }
+        assert_eq!(network.obstacles().unwrap(), []);
+        assert!(tried("iptables-legacy -P FORWARD DROP"));
+        assert!(tried("iptables-legacy -P INPUT DROP"));
+        let found = network.obstacles().unwrap();
+        assert_eq!(found.len(), 2);
+        for obstacle in found {
+            for command in obstacle.remedy.split(" && ") {
+                assert!(tried(command), "{command}");
+            }
+        }
+        assert_eq!(network.obstacles().unwrap(), []);
+        assert_eq!(
+            ip("-o link show master deploydddd0005"),
+            "",
+            "nothing is left of the attempts"
+        );
+    });
+}
+
+fn tried(command: &str) -> bool {
+    let mut words = command.split(' ');
+    let program = words.next().unwrap();
+    std::process::Command::new(program)
+        .args(words)
+        .output()
+        .is_ok_and(|output| output.status.success())
+}
