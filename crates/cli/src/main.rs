@@ -10,6 +10,8 @@ use deploy_model::Exit;
 const STDOUT_BUFFER_BYTES: usize = 64 * 1024;
 
 fn main() -> ExitCode {
+    // A pod's shim is this program executed again, and single-threaded: before anything else.
+    deploy_sandbox::shim::dispatch();
     ExitCode::from(command() as u8)
 }
 

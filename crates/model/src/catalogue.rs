@@ -232,6 +232,18 @@ catalogue! {
         zh: "{object} 已应用，但尚未正常工作。",
             "请查看它在等待什么：kubectl describe {object}；加大 --timeout 可继续等待。";
     }
+    ClusterCannotRunPods = "DEP-CLUSTER-011" {
+        en: "This machine cannot run pods.",
+            "Get what the cause names and start again. Without pods it works now: deploy run cluster --api-only";
+        zh: "本机无法运行 Pod。",
+            "请补齐原因中指出的条件后重新启动。不运行 Pod 时现在即可使用：deploy run cluster --api-only";
+    }
+    ClusterNotSwept = "DEP-CLUSTER-012" {
+        en: "The cluster has ended, and something that its pods used is still there.",
+            "Run it again as the user who started the cluster: deploy cluster down. The folder is {path}";
+        zh: "集群已结束，但其 Pod 占用的部分资源仍未清除。",
+            "请以启动集群的用户身份再次执行 deploy cluster down；数据目录：{path}";
+    }
     UsageInvalid = "DEP-CLI-001" {
         en: "The command line is not valid.",
             "See what is accepted: {command} --help";

@@ -169,6 +169,7 @@ pub struct UsageErrors {
 #[allow(missing_docs, reason = "the English text says what each is")]
 pub struct ClusterWords {
     pub api_only: &'static str,
+    pub node_name: &'static str,
     pub no_controllers: &'static str,
     pub listen: &'static str,
     pub kubeconfig_out: &'static str,

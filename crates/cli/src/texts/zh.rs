@@ -231,6 +231,7 @@ export KUBECONFIG=$(deploy cluster kubeconfig --path)",
     },
     cluster_words: ClusterWords {
         api_only: "不带节点：Pod 只调度、不运行；不需要 root",
+        node_name: "本机节点的名称；默认为主机名",
         no_controllers: "连控制器和调度器也不启动，只有 API 服务器",
         listen: "API 服务器的监听地址；端口 0 表示自动选择空闲端口",
         kubeconfig_out: "把管理员的 kubeconfig 另写一份到此处",

@@ -98,3 +98,27 @@ pub const EVENTS_KNOWN_MAX: usize = 4096;
 
 /// Longer messages of events are cut (`maxNoteLength`).
 pub const EVENT_MESSAGE_BYTES_MAX: usize = 1024;
+
+/// A log is rotated beyond this (`containerLogMaxSize`) ...
+pub const LOG_BYTES_MAX: u64 = 10 << 20;
+
+/// ... and so many files of an attempt are kept (`containerLogMaxFiles`).
+pub const LOG_FILES_MAX: u32 = 5;
+
+/// A postStart hook that runs for longer has failed. Upstream waits for ever.
+pub const POST_START_MAX: Duration = Duration::from_secs(3600);
+
+/// Sandboxes and containers that are made or started at the same time: the kernel and two cores gain nothing by more.
+pub const STARTS_MAX: usize = 8;
+
+/// A status that could not be written is tried again after this.
+pub const STATUS_RETRY: Duration = Duration::from_secs(1);
+
+/// What a command has written is read for so long after its end; what it has left running may hold its output open.
+pub const OUTPUT_AFTER_EXIT: Duration = Duration::from_millis(100);
+
+/// The folder of a persistent volume that could not be removed is tried again after this, twice this ...
+pub const RECLAIM_BACK_OFF: Duration = Duration::from_secs(1);
+
+/// The longest wait of a folder that cannot be removed.
+pub const RECLAIM_BACK_OFF_MAX: Duration = Duration::from_secs(120);

@@ -2,6 +2,7 @@
 
 mod apply;
 mod connection;
+mod node;
 mod process;
 mod readiness;
 pub mod serve;
@@ -109,17 +110,31 @@ fn kubeconfig(context: &mut Context, arguments: &ArgMatches) -> Outcome {
     Ok(Exit::Done)
 }
 
+/// Stops the server, where one runs, and then all that it has left running: pods outlive their server.
 fn down(context: &mut Context) -> Outcome {
-    let running = find(context)?;
+    let folder = folder_of(context);
     let words = &texts::of(context.lang).cluster_words;
-    context.printer.say(words.stopping);
-    let stopped = running
-        .stop(STOP_PATIENCE)
-        .map_err(|error| Diagnostic::new(Code::ClusterStillStopping).because(error.to_string()))?;
-    if !stopped {
-        let diagnostic = Diagnostic::new(Code::ClusterStillStopping)
-            .because(words.owner.replace("{pid}", &running.pid.to_string()));
-        return Err(Failure::Explained(Box::new(diagnostic), Exit::StillRunning));
+    match find(context) {
+        Ok(running) => {
+            context.printer.say(words.stopping);
+            let stopped = running
+                .stop(STOP_PATIENCE)
+                .map_err(|error| Diagnostic::new(Code::ClusterStillStopping).because(error.to_string()))?;
+            if !stopped {
+                let diagnostic = Diagnostic::new(Code::ClusterStillStopping)
+                    .because(words.owner.replace("{pid}", &running.pid.to_string()));
+                return Err(Failure::Explained(Box::new(diagnostic), Exit::StillRunning));
+            }
+        }
+        Err(_) if node::was_here(&folder) => context.printer.say(words.stopping),
+        Err(failure) => return Err(failure),
+    }
+    if node::was_here(&folder) {
+        node::sweep(&folder).map_err(|error| {
+            Diagnostic::new(Code::ClusterNotSwept)
+                .with("path", folder.display().to_string())
+                .because(error.to_string())
+        })?;
     }
     context.printer.say(words.stopped);
     Ok(Exit::Done)

@@ -13,7 +13,7 @@ use deploy_cluster_storage::OpenError;
 use deploy_model::{Code, Diagnostic, Exit, Lang};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::process;
+use super::{node, process};
 use crate::commands::described;
 use crate::{Context, Failure, Outcome, texts};
 
@@ -29,6 +29,12 @@ pub fn command(lang: Lang) -> Command {
     described(Command::new("cluster"), &texts.run_cluster)
         .arg(flag("api-only", words.api_only))
         .arg(flag("no-controllers", words.no_controllers))
+        .arg(
+            Arg::new("node-name")
+                .long("node-name")
+                .value_name("NAME")
+                .help(words.node_name),
+        )
         .arg(
             Arg::new("listen")
                 .long("listen")
@@ -78,6 +84,15 @@ pub fn run(context: &mut Context, arguments: &ArgMatches) -> Outcome {
         // Before anything is started: a signal that comes early must find its listener.
         let mut interrupted = signal(SignalKind::interrupt()).map_err(failed)?;
         let mut terminated = signal(SignalKind::terminate()).map_err(failed)?;
+        let runs_pods = !arguments.get_flag("api-only") && !arguments.get_flag("no-controllers");
+        let ground = match runs_pods {
+            true => {
+                let name = arguments.get_one::<String>("node-name").map(String::as_str);
+                let ground = node::Ground::prepare(&folder, name).await;
+                Some(ground.map_err(|error| Failure::Explained(Box::new(error), Exit::Failed))?)
+            }
+            false => None,
+        };
         let server = match Server::start(options).await {
             Ok(server) => server,
             Err(error) => return Err(not_started(&folder, error)),
@@ -86,6 +101,13 @@ pub fn run(context: &mut Context, arguments: &ArgMatches) -> Outcome {
             None
         } else {
             Some(Controllers::start(server.api(), controllers::ALL))
+        };
+        let machine = match ground {
+            Some(ground) => {
+                let started = ground.start(&server).await;
+                Some(started.map_err(|error| Failure::Explained(Box::new(error), Exit::Failed))?)
+            }
+            None => None,
         };
         let address = format!("https://{}", server.address());
         let text = server
@@ -96,13 +118,16 @@ pub fn run(context: &mut Context, arguments: &ArgMatches) -> Outcome {
             write_private(Path::new(&context.absolute(out)), &text).map_err(failed)?;
         }
         held.publish(&address, &kubeconfig).map_err(failed)?;
-        greet(context, &address, &kubeconfig, started);
+        greet(context, &address, &kubeconfig, started, machine.is_some());
         tokio::select! {
             _ = interrupted.recv() => {}
             _ = terminated.recv() => {}
         }
         let words = &texts::of(context.lang).cluster_words;
         context.printer.say(words.stopping);
+        if let Some(machine) = machine {
+            machine.shutdown().await;
+        }
         if let Some(controllers) = controllers {
             controllers.shutdown().await;
         }
@@ -112,7 +137,7 @@ pub fn run(context: &mut Context, arguments: &ArgMatches) -> Outcome {
     })
 }
 
-fn greet(context: &mut Context, address: &str, kubeconfig: &Path, started: Instant) {
+fn greet(context: &mut Context, address: &str, kubeconfig: &Path, started: Instant, runs_pods: bool) {
     let words = &texts::of(context.lang).cluster_words;
     let milliseconds = started.elapsed().as_millis().to_string();
     let ready = words
@@ -120,7 +145,9 @@ fn greet(context: &mut Context, address: &str, kubeconfig: &Path, started: Insta
         .replace("{address}", address)
         .replace("{milliseconds}", &milliseconds);
     context.printer.say(&ready);
-    context.printer.say(words.pods_wait);
+    if !runs_pods {
+        context.printer.say(words.pods_wait);
+    }
     let next = words.next.replace("{path}", &kubeconfig.display().to_string());
     context.printer.say(&next);
 }
@@ -180,7 +207,7 @@ fn not_started(folder: &Path, error: StartError) -> Failure {
 }
 
 /// An error and what caused it, in one line.
-fn told(error: &dyn std::error::Error) -> String {
+pub(super) fn told(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -49,7 +49,7 @@ fn refused(folder: &Path, arguments: &[&str], exit: i32, code: &str) {
     );
 }
 
-const RUN: [&str; 4] = ["run", "cluster", "--listen", "127.0.0.1:0"];
+const RUN: [&str; 5] = ["run", "cluster", "--api-only", "--listen", "127.0.0.1:0"];
 
 #[test]
 fn a_cluster_is_looked_at_and_stopped() {
@@ -128,7 +128,7 @@ fn what_stands_in_the_way_is_told() {
     let address = taken.local_addr().expect("it has one").to_string();
     refused(
         &folder,
-        &["run", "cluster", "--listen", &address],
+        &["run", "cluster", "--api-only", "--listen", &address],
         6,
         "DEP-CLUSTER-004",
     );

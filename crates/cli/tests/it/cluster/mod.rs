@@ -4,6 +4,7 @@ mod apply;
 mod informer;
 mod kubelet;
 mod lifecycle;
+mod node;
 mod server;
 mod sessions;
 mod wire;

@@ -36,8 +36,16 @@ impl Server {
         Server::start_in(&crate::fresh_folder(&format!("cluster-{name}")), &[])
     }
 
-    /// Starts one over what is in the folder, and waits until it says that it is ready.
+    /// Starts one without a node over what is in the folder, and waits until it says that it is ready.
     pub fn start_in(folder: &Path, arguments: &[&str]) -> Server {
+        match arguments.contains(&"--api-only") {
+            true => Server::start_with_node(folder, arguments),
+            false => Server::start_with_node(folder, &[arguments, &["--api-only"]].concat()),
+        }
+    }
+
+    /// Starts one with a node, unless the arguments say otherwise.
+    pub fn start_with_node(folder: &Path, arguments: &[&str]) -> Server {
         let mut child = deploy(folder)
             .args(["run", "cluster", "--listen", "127.0.0.1:0", "--kubeconfig-out"])
             .arg(folder.join("kubeconfig"))

@@ -1,7 +1,17 @@
 //! The shell: watches the pods of this node, one bounded task per pod, and carries the effects of the engines out.
 
+mod carry;
+mod container;
 mod events;
+mod ground;
 mod last_words;
+mod node;
+mod source;
 mod status;
+mod stored;
+mod worker;
 
 pub use events::Recorder;
+pub use node::{Node, Parts, folder};
+pub use stored::StoredImages;
+pub use source::{Answer, Ask, Identity, ImageSource, ReadyImage, Tell};

@@ -1,0 +1,261 @@
+//! A cluster with a node, in a network of its own, with an image of Debian's static busybox.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use deploy_image::{Config, Contents, Pack, Store, write_archive};
+use serde_json::{Value, json};
+
+use crate::cluster::server::{Server, deploy};
+use crate::cluster::wire::Client;
+
+/// A condition that holds on an idle machine within a second has this long on a loaded one.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Set for the process that runs in the new network.
+const INSIDE: &str = "DEPLOY_TEST_NETWORK";
+
+const BUSYBOX: &str = "/bin/busybox";
+pub const IMAGE: &str = "deploy.test/busybox:1";
+
+/// Runs the test of this name again in a network namespace of its own, with root's rights; true inside of it. A machine
+/// that cannot do that says so in a line.
+pub fn in_a_network_of_its_own(test: &str) -> bool {
+    if std::env::var_os(INSIDE).is_some() {
+        let up = Command::new("ip").args(["link", "set", "lo", "up"]).status();
+        assert!(up.is_ok_and(|status| status.success()), "loopback can be used");
+        return true;
+    }
+    let there = |path: &str| Path::new(path).exists();
+    if !rustix::process::geteuid().is_root() || !there(BUSYBOX) || !there("/usr/bin/unshare") {
+        println!("skipped: {test} needs root, unshare and {BUSYBOX}");
+        return false;
+    }
+    let program = std::env::current_exe().expect("this test");
+    let status = Command::new("unshare")
+        .args(["--net", "--"])
+        .arg(program)
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .env(INSIDE, "1")
+        .status()
+        .expect("unshare was found");
+    assert!(status.success(), "{test}, in a network of its own");
+    false
+}
+
+/// A server with a node; whatever becomes of the test, nothing of it stays.
+pub struct Machine {
+    pub server: Option<Server>,
+    pub folder: PathBuf,
+    pub client: Client,
+}
+
+impl Machine {
+    /// Starts one whose store has [`IMAGE`].
+    pub async fn start(name: &str) -> Machine {
+        let folder = crate::fresh_folder(&format!("node-{name}"));
+        load_image(&folder);
+        let server = Server::start_with_node(&folder, &[]);
+        let client = Client::connect(&server.kubeconfig()).await;
+        let machine = Machine { server: Some(server), folder, client };
+        machine.wait("/api/v1/namespaces/default/serviceaccounts/default", |_| true).await;
+        machine
+    }
+
+    /// Starts the server again over what is there.
+    pub async fn start_again(&mut self) {
+        let server = Server::start_with_node(&self.folder, &[]);
+        self.client = Client::connect(&server.kubeconfig()).await;
+        self.server = Some(server);
+    }
+
+    pub async fn get(&self, path: &str) -> (u16, Value) {
+        self.client.send("GET", path, &Value::Null).await.expect("the server is there")
+    }
+
+    pub async fn create(&self, path: &str, object: Value) -> Value {
+        let (status, answer) = self.client.send("POST", path, &object).await.expect("the server is there");
+        assert_eq!(status, 201, "{path}: {answer}");
+        answer
+    }
+
+    /// A pod in `default` of one container with this shell script, changed by `shape`.
+    pub async fn pod(&self, name: &str, script: &str, shape: impl FnOnce(&mut Value)) -> String {
+        let mut pod = json!({
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name},
+            "spec": {
+                "terminationGracePeriodSeconds": 2,
+                "containers": [{"name": "main", "image": IMAGE, "command": ["sh", "-c", script]}],
+            },
+        });
+        shape(&mut pod);
+        self.create(PODS, pod).await;
+        format!("{PODS}/{name}")
+    }
+
+    /// Waits until an object is so.
+    pub async fn wait(&self, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let (parent, name) = path.rsplit_once('/').expect("a path of an object");
+        let watching = async {
+            let watch = format!("{parent}?watch=1&fieldSelector=metadata.name={name}");
+            let mut watch = self.client.watch(&watch).await.expect("a watch");
+            let (status, now) = self.get(path).await;
+            if status == 200 && is_so(&now) {
+                return now;
+            }
+            while let Some(event) = watch.next().await {
+                if event["type"] != "DELETED" && is_so(&event["object"]) {
+                    return event["object"].clone();
+                }
+            }
+            panic!("the watch of {path} has ended");
+        };
+        match tokio::time::timeout(PATIENCE, watching).await {
+            Ok(object) => object,
+            Err(_) => {
+                let (_, object) = self.get(path).await;
+                let (_, events) = self.get("/api/v1/namespaces/default/events").await;
+                let told = events["items"].as_array().into_iter().flatten();
+                let told: Vec<String> = told.map(|event| format!("{}: {}", event["reason"], event["message"])).collect();
+                panic!("{path} did not come to be so: {:#}\n{}", object["status"], told.join("\n"));
+            }
+        }
+    }
+
+    /// Waits until an object is gone.
+    pub async fn gone(&self, path: &str) {
+        let (parent, name) = path.rsplit_once('/').expect("a path of an object");
+        let watch = format!("{parent}?watch=1&fieldSelector=metadata.name={name}");
+        let going = async {
+            let mut watch = self.client.watch(&watch).await.expect("a watch");
+            while self.get(path).await.0 != 404 {
+                watch.next().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, going).await.expect("it goes");
+    }
+
+    pub async fn delete(&self, path: &str) {
+        let (status, answer) = self.client.send("DELETE", path, &Value::Null).await.expect("the server is there");
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    /// Waits until an event of this reason is told about an object.
+    pub async fn event(&self, name: &str, reason: &str) -> Value {
+        let path = "/api/v1/namespaces/default/events?watch=1";
+        let telling = async {
+            let mut watch = self.client.watch(path).await.expect("a watch");
+            while let Some(event) = watch.next().await {
+                let event = &event["object"];
+                if event["involvedObject"]["name"] == name && event["reason"] == reason {
+                    return event.clone();
+                }
+            }
+            panic!("the watch of events has ended");
+        };
+        tokio::time::timeout(PATIENCE, telling).await.unwrap_or_else(|_| panic!("{reason} about {name}"))
+    }
+
+    /// What an attempt of the main container of a pod has written, without what CRI writes before each line.
+    pub fn log(&self, pod: &Value, attempt: u32) -> String {
+        let text = |name: &str| pod["metadata"][name].as_str().expect("it has one").to_owned();
+        let folder = format!("{}_{}_{}", text("namespace"), text("name"), text("uid"));
+        let path = self.folder.join("data/cluster/node/logs").join(folder).join(format!("main/{attempt}.log"));
+        let log = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let lines = log.lines().map(|line| line.splitn(4, ' ').nth(3).unwrap_or_default());
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Processes whose command line has this word.
+    pub fn processes(word: &str) -> usize {
+        let all = std::fs::read_dir("/proc").expect("proc").flatten();
+        let lines = all.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+        lines.filter(|line| String::from_utf8_lossy(line).contains(word)).count()
+    }
+
+    /// Ends everything, and looks whether it has.
+    pub fn down(mut self) {
+        self.sweep();
+        assert_eq!(self.leftovers(), Vec::<String>::new());
+    }
+
+    /// What is left of the cluster on the machine.
+    pub fn leftovers(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        let folder = self.folder.display().to_string();
+        let mounts = std::fs::read_to_string("/proc/self/mounts").expect("proc");
+        left.extend(mounts.lines().filter(|line| line.contains(&folder)).map(str::to_owned));
+        let links = Command::new("ip").args(["-o", "link"]).output().expect("ip runs");
+        let links = String::from_utf8_lossy(&links.stdout).into_owned();
+        left.extend(links.lines().filter(|line| line.contains("deploy")).map(str::to_owned));
+        let tables = Command::new("nft").args(["list", "tables"]).output();
+        let tables = tables.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+        left.extend(tables.lines().filter(|line| line.contains("deploy")).map(str::to_owned));
+        if Machine::processes(&folder) > 0 {
+            left.push("a process".to_owned());
+        }
+        left
+    }
+
+    fn sweep(&mut self) {
+        let mut server = self.server.take();
+        let swept = deploy(&self.folder).args(["cluster", "down"]).output().expect("the binary runs");
+        if let Some(server) = server.take() {
+            server.ended();
+        }
+        let told = String::from_utf8_lossy(&swept.stderr).into_owned();
+        assert!(swept.status.success(), "{told}");
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        if let Some(server) = self.server.take() {
+            drop(server);
+            let _ = deploy(&self.folder).args(["cluster", "down"]).output();
+        }
+    }
+}
+
+pub const PODS: &str = "/api/v1/namespaces/default/pods";
+
+/// Whether the container of this place is ready.
+pub fn is_ready(pod: &Value) -> bool {
+    pod["status"]["containerStatuses"][0]["ready"] == true
+}
+
+/// Whether it waits, or has ended, for this reason.
+pub fn state<'a>(pod: &'a Value, which: &str) -> &'a Value {
+    &pod["status"]["containerStatuses"][0]["state"][which]
+}
+
+fn load_image(folder: &Path) {
+    let root = folder.join("image");
+    for part in ["bin", "tmp", "etc", "proc", "dev", "sys", "www"] {
+        std::fs::create_dir_all(root.join(part)).expect("a folder");
+    }
+    std::fs::copy(BUSYBOX, root.join("bin/busybox")).expect("it is there");
+    for name in ["sh", "sleep", "echo", "cat", "httpd", "nc", "id", "hostname", "true", "false", "dd", "tail", "ls", "env", "head", "touch", "test", "kill", "trap"] {
+        std::os::unix::fs::symlink("busybox", root.join("bin").join(name)).expect("a link");
+    }
+    std::fs::write(root.join("etc/passwd"), "root:x:0:0::/:/bin/sh\napp:x:1000:1001::/:/bin/sh\n").expect("a file");
+    std::fs::write(root.join("etc/group"), "root:x:0:\napp:x:1001:\nmore:x:1002:app\n").expect("a file");
+    let archive = folder.join("image.tar");
+    let reference = IMAGE.parse().expect("a reference");
+    let config = Config { env: vec!["PATH=/bin".to_owned()], ..Config::default() };
+    let contents = Contents {
+        reference: &reference,
+        config: &config,
+        layers: &[root],
+        pack: Pack { root_owned: true, mtime_s: Some(0) },
+    };
+    write_archive(&archive, &contents).expect("an archive");
+    let images = folder.join("data/cluster/images");
+    std::fs::create_dir_all(&images).expect("a folder");
+    let store = Store::open(&images).expect("a store");
+    let mut file = std::fs::File::open(&archive).expect("it was written");
+    store.load_archive(&mut file, None).expect("it holds an image");
+}
