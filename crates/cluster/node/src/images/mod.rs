@@ -9,6 +9,7 @@ pub mod keyring;
 pub mod limits;
 pub mod policy;
 mod pull;
+mod source;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};

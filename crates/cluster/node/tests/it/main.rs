@@ -1,1 +1,3 @@
 //! One binary for the integration tests of the node.
+
+mod images;
