@@ -2,9 +2,11 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use bytes::{Bytes, BytesMut};
+
+use crate::limits;
 
 /// The name of one object: its resource, its namespace and its name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -59,7 +61,18 @@ pub struct Entry {
     pub created: u64,
     /// The object as JSON text, `resourceVersion` inside.
     pub body: Bytes,
-    derived: OnceLock<Arc<dyn Any + Send + Sync>>,
+    derived: OnceLock<Derived>,
+}
+
+/// What somebody has made of a body.
+type Made = dyn Any + Send + Sync;
+
+/// How long that is kept.
+enum Derived {
+    /// As long as the entry.
+    Always(Arc<Made>),
+    /// As long as somebody has it: bodies beyond [`limits::DERIVED_BYTES`].
+    WhileUsed(Mutex<Weak<Made>>),
 }
 
 impl Entry {
@@ -74,24 +87,36 @@ impl Entry {
     }
 
     /// What the caller makes of the body, made once and kept as long as the entry: labels for selectors, or the parsed
-    /// object. Every caller must ask for the same type; another one is made anew each time.
+    /// object. What is made of a large body is kept as long as somebody has it. Every caller must ask for the same type;
+    /// another one is made anew each time.
     pub fn derived<T: Any + Send + Sync>(&self, make: impl FnOnce(&Bytes) -> T) -> Arc<T> {
-        let mut make = Some(make);
-        let mut fresh = || {
-            Arc::new(make.take().expect("called once: either here or there")(
-                &self.body,
-            ))
-        };
-        let mut made = None;
-        let kept = self.derived.get_or_init(|| {
-            let value = fresh();
-            made = Some(value.clone());
-            value
-        });
-        match (made, kept.clone().downcast::<T>()) {
-            (Some(made), _) => made,
-            (None, Ok(kept)) => kept,
-            (None, Err(_)) => fresh(),
+        let kept = self.derived.get();
+        let kept = kept.and_then(Derived::get).map(|kept| kept.downcast::<T>());
+        if let Some(Ok(kept)) = kept {
+            return kept;
+        }
+        let made = Arc::new(make(&self.body));
+        if self.body.len() <= limits::DERIVED_BYTES {
+            // Who is slower than another has made the same.
+            let _ = self.derived.set(Derived::Always(made.clone()));
+            return made;
+        }
+        let weak: Weak<T> = Arc::downgrade(&made);
+        let shared = self
+            .derived
+            .get_or_init(|| Derived::WhileUsed(Mutex::new(weak.clone())));
+        if let Derived::WhileUsed(place) = shared {
+            *place.lock().unwrap_or_else(PoisonError::into_inner) = weak;
+        }
+        made
+    }
+}
+
+impl Derived {
+    fn get(&self) -> Option<Arc<Made>> {
+        match self {
+            Self::Always(kept) => Some(kept.clone()),
+            Self::WhileUsed(place) => place.lock().unwrap_or_else(PoisonError::into_inner).upgrade(),
         }
     }
 }

@@ -76,3 +76,7 @@ impl Default for Bounds {
         }
     }
 }
+
+/// What is made of a larger body is not kept: a parsed object takes about ten times its text, and ten large definitions of
+/// custom resources, which are hardly ever read, would take 70 MB.
+pub const DERIVED_BYTES: usize = 64 * 1024;

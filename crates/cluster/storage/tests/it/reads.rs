@@ -147,3 +147,19 @@ fn what_is_made_of_a_body_is_kept() {
         assert!(!format!("{entry:?}").contains("rv"), "a body may be a Secret");
     });
 }
+
+#[test]
+fn what_is_made_of_a_large_body_is_kept_while_it_is_used() {
+    let folder = Folder::new();
+    run(async {
+        let store = folder.open();
+        let text = "x".repeat(deploy_cluster_storage::limits::DERIVED_BYTES);
+        let entry = put(&store, key("/pods", "a/x"), Expected::Absent, &text)
+            .await
+            .unwrap();
+        let length = entry.derived(|body| body.len());
+        assert_eq!(*entry.derived(|_| -> usize { panic!("it is in use") }), *length);
+        drop(length);
+        assert_eq!(*entry.derived(|_| 7_usize), 7);
+    });
+}
