@@ -67,7 +67,7 @@ impl Printer {
     /// The status code and the body of an answer.
     pub fn answer(&self, scope: &Scope, outcome: Outcome) -> Result<(u16, Bytes), StatusError> {
         match outcome {
-            Outcome::Other { status, object } => Ok((status, self.text(encode::plain(&object)))),
+            Outcome::Other { status, object } => Ok((status, self.value(&self.other(object)))),
             Outcome::Object { status, object } => Ok((status, self.object(scope, object)?)),
             Outcome::List { entries, meta } => Ok((200, self.list(scope, &entries, &meta)?)),
         }
@@ -76,6 +76,17 @@ impl Printer {
     /// Any value.
     pub fn value(&self, value: &Value) -> Bytes {
         self.text(encode::plain(value))
+    }
+
+    /// Of what is sent as it is, only a Scale has other forms: it has metadata.
+    fn other(&self, object: Value) -> Value {
+        match self.output.shape {
+            Some((Shape::Table, version)) if object["kind"] == "Scale" => {
+                table::of_scale(&object, version, self.include)
+            }
+            Some((Shape::PartialObject, version)) if object["kind"] == "Scale" => partial(&object, version),
+            _ => object,
+        }
     }
 
     fn object(&self, scope: &Scope, object: Object) -> Result<Bytes, StatusError> {

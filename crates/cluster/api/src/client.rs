@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use deploy_cluster_schema::registry::GroupVersionKind;
-use deploy_cluster_storage::{Event, EventKind, ReadError, Watch, WatchError};
+use deploy_cluster_storage::{Entry, Event, EventKind, ReadError, Watch, WatchError};
 use serde_json::{Value, json};
 
 use crate::api::Api;
@@ -110,7 +110,7 @@ impl Client {
     pub fn get(&self, resource: &ResourceId, namespace: &str, name: &str) -> Option<Arc<Value>> {
         let scope = self.scope(resource).ok()?;
         let entry = self.api.store().get(&scope.key(namespace, name))?;
-        Some(served(&scope, parsed(&entry)))
+        Some(shown(&scope, &entry))
     }
 
     /// All objects as they are now, or those of a namespace, by namespace and name.
@@ -126,7 +126,7 @@ impl Client {
         };
         match store.list(&scope.storage, namespace, None, None, None) {
             Ok(listing) => {
-                let objects = listing.entries.iter().map(|entry| served(&scope, parsed(entry)));
+                let objects = listing.entries.iter().map(|entry| shown(&scope, entry));
                 (objects.collect(), listing.revision)
             }
             Err(_) => (Vec::new(), store.revision()),
@@ -346,7 +346,7 @@ impl Client {
 
     fn answer(&self, scope: &Scope, object: verbs::Object) -> Arc<Value> {
         match object {
-            verbs::Object::Stored(entry) => served(scope, parsed(&entry)),
+            verbs::Object::Stored(entry) => shown(scope, &entry),
             verbs::Object::Made(object) => served(scope, Arc::new(object)),
         }
     }
@@ -366,12 +366,12 @@ impl Changes {
     }
 
     fn change(&self, event: &Event) -> Change {
-        let object = served(&self.scope, parsed(&event.entry));
+        let object = shown(&self.scope, &event.entry);
         match &event.kind {
             EventKind::Put { previous: None } => Change::Added(object),
             EventKind::Put {
                 previous: Some(previous),
-            } => Change::Modified(object, served(&self.scope, parsed(previous))),
+            } => Change::Modified(object, shown(&self.scope, previous)),
             EventKind::Delete { .. } => Change::Deleted(object),
         }
     }
@@ -389,6 +389,15 @@ fn typed(scope: &Scope, object: &mut Value) {
     object["kind"] = (*scope.served.kind).into();
     object["apiVersion"] = scope.served.api_version().into();
     (scope.served_rules.default)(object);
+}
+
+/// The object of an entry, in the version of the scope.
+fn shown(scope: &Scope, entry: &Entry) -> Arc<Value> {
+    if scope.is_custom() {
+        scope.object(entry)
+    } else {
+        served(scope, parsed(entry))
+    }
 }
 
 fn served(scope: &Scope, object: Arc<Value>) -> Arc<Value> {

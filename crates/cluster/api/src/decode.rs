@@ -83,7 +83,7 @@ pub(crate) fn object(
 }
 
 /// The kind that an object says it is; what it leaves out is what was expected (`json.go gvkWithDefaults`).
-fn found_kind(
+pub(crate) fn found_kind(
     expected: &GroupVersionKind,
     api_version: &str,
     kind: &str,
@@ -110,18 +110,7 @@ fn typed(
         ))
     };
     let registry = &expected.scope.registry;
-    let Some((schema, id)) = registry.types(found) else {
-        let version = found.api_version();
-        return Err(refused(&format!(
-            "no kind \"{}\" is registered for version \"{version}\" in scheme \"pkg/runtime/scheme.go:110\"",
-            found.kind
-        )));
-    };
-    let reset = resets_managers(&node);
-    let mut decoded = decode::typed(schema, id, node).map_err(|why| refused(&why))?;
-    if reset {
-        decoded.value["metadata"]["managedFields"] = Value::Array(Vec::new());
-    }
+    let decoded = as_found(registry, found, node).map_err(|why| refused(&why))?;
     strict.extend(decoded.strict);
     if !strict.is_empty() {
         match expected.validation {
@@ -132,14 +121,8 @@ fn typed(
             }
         }
     }
-    if found.kind != expected.kind.kind || !same_family(registry, found, expected.kind) {
-        return Err(refused(&format!(
-            "converting ({}.{}) to ({}.{}): unknown conversion",
-            found.version,
-            found.kind,
-            crate::answer::go_package(&expected.kind.group),
-            expected.kind.kind
-        )));
+    if let Some(why) = inconvertible(registry, found, expected.kind) {
+        return Err(refused(&why));
     }
     if found != expected.kind {
         return Err(StatusError::bad_request(format!(
@@ -149,6 +132,45 @@ fn typed(
         )));
     }
     Ok(decoded.value)
+}
+
+/// Reads an object as the kind that it says it is. An error is what upstream's decoder says.
+pub(crate) fn as_found(
+    registry: &Registry,
+    found: &GroupVersionKind,
+    node: Node<'_>,
+) -> Result<decode::Decoded, String> {
+    let (schema, id) = registry.types(found).ok_or_else(|| {
+        let version = found.api_version();
+        format!(
+            "no kind \"{}\" is registered for version \"{version}\" in scheme \"pkg/runtime/scheme.go:110\"",
+            found.kind
+        )
+    })?;
+    let reset = resets_managers(&node);
+    let mut decoded = decode::sent(schema, id, node)?;
+    if reset {
+        decoded.value["metadata"]["managedFields"] = Value::Array(Vec::new());
+    }
+    Ok(decoded)
+}
+
+/// Why an object of one kind cannot become one of another; none for versions of one kind.
+pub(crate) fn inconvertible(
+    registry: &Registry,
+    found: &GroupVersionKind,
+    wanted: &GroupVersionKind,
+) -> Option<String> {
+    let other = found.kind != wanted.kind || !same_family(registry, found, wanted);
+    other.then(|| {
+        format!(
+            "converting ({}.{}) to ({}.{}): unknown conversion",
+            found.version,
+            found.kind,
+            crate::answer::go_package(&wanted.group),
+            wanted.kind
+        )
+    })
 }
 
 /// An empty list of managedFields means that all managers be forgotten; decoding would drop it as it drops all that is

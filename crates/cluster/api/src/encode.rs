@@ -127,26 +127,6 @@ fn value(text: &mut BytesMut, value: &impl serde::Serialize) {
     serde_json::to_writer((&mut *text).writer(), value).expect("values have no keys but strings");
 }
 
-/// The text of `metadata` in upstream's order.
-pub fn metadata(metadata: &Value) -> String {
-    let object = serde_json::json!({ "metadata": metadata });
-    let mut text = BytesMut::new();
-    text.put_u8(b'{');
-    for name in METADATA {
-        member(&mut text, name, &object["metadata"][name]);
-    }
-    for (name, inner) in metadata.as_object().into_iter().flatten() {
-        if !METADATA.contains(&name.as_str()) {
-            member(&mut text, name, inner);
-        }
-    }
-    if text.len() == 1 {
-        return "{}".to_owned();
-    }
-    close(&mut text);
-    String::from_utf8_lossy(&text).into_owned()
-}
-
 /// The text of a stored object without kind and apiVersion, as items of built-in lists have none.
 pub fn without_type(body: &[u8], kind: &str, api_version: &str) -> Option<usize> {
     let prefix_length = "{\"kind\":\"\",\"apiVersion\":\"\",".len() + kind.len() + api_version.len();

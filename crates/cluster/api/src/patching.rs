@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use deploy_cluster_kinds::field::{Finding, FindingKind};
+use deploy_cluster_kinds::rules;
 use deploy_cluster_schema::decode::{self, Node};
 use deploy_cluster_schema::merge::Shape;
 use deploy_cluster_schema::patch::{
@@ -12,10 +13,12 @@ use deploy_cluster_schema::registry::{GroupVersionKind, Registry};
 use deploy_cluster_schema::types::{Scalar, Schema, TypeId};
 use serde_json::{Value, json};
 
+use crate::convert::convert;
 use crate::custom;
-use crate::decode::resets_managers;
+use crate::decode::{as_found, found_kind, inconvertible, resets_managers};
 use crate::negotiate::PatchKind;
 use crate::options::FieldValidation;
+use crate::protobuf;
 use crate::status::{About, StatusError};
 
 /// A patch as it came.
@@ -36,23 +39,27 @@ impl Patch {
         warnings: &mut Vec<String>,
     ) -> Result<Value, StatusError> {
         let (patched, shown, mut strict) = match self.kind {
-            PatchKind::Json => self.json(document)?,
-            PatchKind::Merge => self.merge(document)?,
+            PatchKind::Json => self.json(registry, kind, document)?,
+            PatchKind::Merge => self.merge(registry, kind, document)?,
             PatchKind::Strategic => self.strategic(registry, kind, document)?,
             PatchKind::Apply => return Err(StatusError::internal("an apply is no patch of text")),
         };
         let Some((schema, id)) = registry.types(kind) else {
             return Ok(patched);
         };
+        let as_text = self.kind != PatchKind::Strategic;
         if let Some(custom) = registry.kind(kind).and_then(|resource| resource.custom.as_ref()) {
-            let reset = resets_managers(&Node::from(patched.clone()));
+            let node = Node::from(patched.clone());
+            let reset = resets_managers(&node);
+            let found = untyped(&node, &patched)?;
             let mut object = patched;
-            strict.extend(custom::coerce(custom, &mut object).map_err(|why| unfit(&shown, &why))?);
+            strict.extend(
+                custom::known(registry, custom, &found, &mut object).map_err(|why| unfit(&shown, &why))?,
+            );
             if reset {
                 object["metadata"]["managedFields"] = Value::Array(Vec::new());
             }
             self.tell(strict, &shown, warnings)?;
-            custom::fill(custom, &mut object);
             return Ok(object);
         }
         if self.kind == PatchKind::Strategic
@@ -60,15 +67,42 @@ impl Patch {
         {
             return Err(unfit(&shown, &why));
         }
+        let fields = patched
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.clone());
+        let patched_names: Vec<String> = fields
+            .filter(|name| name != "kind" && name != "apiVersion")
+            .collect();
         let node = Node::from(patched);
-        let reset = resets_managers(&node);
-        let mut decoded = decode::typed(schema, id, node).map_err(|why| unfit(&shown, &why))?;
-        if reset {
-            decoded.value["metadata"]["managedFields"] = Value::Array(Vec::new());
+        // A strategic patch is laid over the structure, which has no type of its own.
+        let found = if as_text {
+            let (api_version, found) = decode::type_meta(&node).map_err(|why| unfit(&shown, &why))?;
+            if matches!(api_version.as_str(), "" | INTERNAL) {
+                let names = patched_names
+                    .iter()
+                    .map(|name| format!("unknown field \"{name}\""));
+                strict.extend(names);
+                self.tell(strict, &shown, warnings)?;
+                return Ok(json!({}));
+            }
+            found_kind(kind, &api_version, &found).map_err(|why| unfit(&shown, &why))?
+        } else {
+            kind.clone()
+        };
+        let decoded = as_found(registry, &found, node).map_err(|why| unfit(&shown, &why))?;
+        if let Some(why) = inconvertible(registry, &found, kind) {
+            return Err(unfit(&shown, &why));
         }
         strict.extend(decoded.strict);
         self.tell(strict, &shown, warnings)?;
-        Ok(decoded.value)
+        let mut object = decoded.value;
+        if found != *kind {
+            (rules::find(&found.group, &found.version, &found.kind).default)(&mut object);
+            object = convert(registry, object, &found, kind);
+        }
+        Ok(object)
     }
 
     /// Tells what a strict reader says, in the way that the client asked for.
@@ -91,7 +125,12 @@ impl Patch {
         self.validation != FieldValidation::Ignore
     }
 
-    fn json(&self, document: &Value) -> Result<(Value, String, Vec<String>), StatusError> {
+    fn json(
+        &self,
+        registry: &Registry,
+        kind: &GroupVersionKind,
+        document: &Value,
+    ) -> Result<(Value, String, Vec<String>), StatusError> {
         let (patch, duplicates) = decode::parse_json(&self.body).map_err(|error| {
             let prefix = if self.is_strict() {
                 "error decoding patch: "
@@ -106,14 +145,19 @@ impl Patch {
             strict.extend(json_patch_unknown_fields(&patch));
         }
         let patched = json_patch(document.clone(), &patch).map_err(|error| failed(&error))?;
-        let shown = shown(document, &patched);
+        let shown = protobuf::patched(registry, kind, document, &patched);
         Ok((patched, shown, strict))
     }
 
-    fn merge(&self, document: &Value) -> Result<(Value, String, Vec<String>), StatusError> {
+    fn merge(
+        &self,
+        registry: &Registry,
+        kind: &GroupVersionKind,
+        document: &Value,
+    ) -> Result<(Value, String, Vec<String>), StatusError> {
         let (patch, duplicates) = self.object("error decoding patch: ")?;
         let patched = merge_patch(document.clone(), patch).map_err(|error| failed(&error))?;
-        let shown = shown(document, &patched);
+        let shown = protobuf::patched(registry, kind, document, &patched);
         Ok((patched, shown, duplicates))
     }
 
@@ -150,6 +194,26 @@ impl Patch {
     }
 }
 
+/// A version that no object is written in. One that names it, or none, is read as the structure that all versions are
+/// converted to, which has nothing in common with its text: upstream finds it empty.
+const INTERNAL: &str = "__internal";
+
+/// The type of a custom object, or what is wrong with it before anything else is looked at.
+fn untyped(node: &Node<'_>, patched: &Value) -> Result<GroupVersionKind, StatusError> {
+    let text = || patched.to_string();
+    let (api_version, kind) = decode::type_meta(node).map_err(|why| unfit(&text(), &why))?;
+    if kind.is_empty() {
+        let text = text();
+        return Err(unfit(&text, &format!("Object 'Kind' is missing in '{text}'")));
+    }
+    if api_version.is_empty() {
+        let why = "Object 'apiVersion' is missing in 'object has no apiVersion field'";
+        return Err(StatusError::internal(why));
+    }
+    GroupVersionKind::parse(&api_version, &kind)
+        .ok_or_else(|| unfit(&text(), &format!("unexpected GroupVersion string: {api_version}")))
+}
+
 /// What the client is told of a patch that cannot be applied.
 fn failed(error: &PatchError) -> StatusError {
     match error {
@@ -164,27 +228,6 @@ fn failed(error: &PatchError) -> StatusError {
         }
         PatchError::Failed(why) => StatusError::new(500, "", why),
     }
-}
-
-/// The text of what came out, for errors: what the patch did not touch stands as it was written.
-fn shown(document: &Value, patched: &Value) -> String {
-    let (Value::Object(before), Value::Object(fields)) = (document, patched) else {
-        return patched.to_string();
-    };
-    let mut text = String::from("{");
-    for (name, value) in fields {
-        if text.len() > 1 {
-            text.push(',');
-        }
-        let untouched = before.get(name) == Some(value);
-        let inner = match name.as_str() {
-            "metadata" if untouched => crate::encode::metadata(value),
-            _ => value.to_string(),
-        };
-        text.push_str(&format!("{}:{inner}", Value::from(name.as_str())));
-    }
-    text.push('}');
-    text
 }
 
 /// What came out of a patch is no object of its kind.

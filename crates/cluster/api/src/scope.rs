@@ -119,7 +119,12 @@ impl Scope {
 
     /// Group and kind, as validation names the object.
     pub fn about_kind(&self) -> About<'_> {
-        About::new(&self.served.group, &self.served.kind)
+        About::new(&self.stored.group, &self.stored.kind)
+    }
+
+    /// Whether its objects are those of another group, shown with other names (`events.k8s.io`).
+    pub fn is_view(&self) -> bool {
+        self.served.group != self.stored.group
     }
 
     /// 404 for the object of the request.

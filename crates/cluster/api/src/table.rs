@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use deploy_cluster_kinds::columns;
 use deploy_cluster_kinds::rules::Column;
+use deploy_cluster_kinds::table::since;
 use serde_json::{Map, Value, json};
 
 use crate::answer::{IncludeObject, now, partial};
 use crate::custom::Columns;
 use crate::encode::ListMeta;
+use crate::object;
 use crate::scope::Scope;
 
 /// A table of objects in the served version.
@@ -45,6 +48,51 @@ pub(crate) fn table(
         "metadata": meta.to_value(),
         "columnDefinitions": if with_columns { columns.into() } else { Value::Null },
         "rows": rows,
+    })
+}
+
+/// The table of a Scale (`pkg/printers/internalversion/printers.go scaleColumnDefinitions`).
+pub(crate) fn of_scale(scale: &Value, version: &str, include: IncludeObject) -> Value {
+    let described = |name: &str| {
+        let columns = columns::POD.iter().chain(columns::DEPLOYMENT);
+        let mut found = columns.filter(|column| column.name == name);
+        found.next().map_or("", |column| column.description)
+    };
+    let columns = [
+        ("Name", "string", described("Name")),
+        (
+            "Desired",
+            "integer",
+            "replicas is the desired number of instances for the scaled object.",
+        ),
+        (
+            "Available",
+            "integer",
+            "replicas is the actual number of observed instances of the scaled object.",
+        ),
+        ("Age", "string", described("Age")),
+    ];
+    let columns = columns.map(|(name, r#type, description)| {
+        json!({"name": name, "type": r#type, "format": "", "description": description, "priority": 0})
+    });
+    let replicas = |part: &str| scale[part]["replicas"].as_i64().unwrap_or_default();
+    let cells = json!([
+        object::name(scale),
+        replicas("spec"),
+        replicas("status"),
+        since(object::text(scale, "creationTimestamp"), now()),
+    ]);
+    let carried = match include {
+        IncludeObject::Object => scale.clone(),
+        IncludeObject::None => Value::Null,
+        IncludeObject::Metadata => partial(scale, version),
+    };
+    json!({
+        "kind": "Table",
+        "apiVersion": format!("meta.k8s.io/{version}"),
+        "metadata": {"resourceVersion": object::resource_version(scale)},
+        "columnDefinitions": columns,
+        "rows": [{"cells": cells, "object": carried}],
     })
 }
 

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use deploy_cluster_kinds::core::service::check_addresses;
 use deploy_cluster_kinds::field::{Finding, FindingKind};
 use serde_json::{Value, json};
 
@@ -27,6 +28,7 @@ pub(super) fn fill_in(new: &mut Value, old: Option<&Value>) -> Result<(), Status
             None => "SingleStack".into(),
         };
     }
+    refuse(new, &check_addresses(new, old))?;
     let mut findings = Vec::new();
     if let Some(old) = old {
         drop_second(new, old, &mut findings);

@@ -16,7 +16,7 @@ mod upkeep;
 pub(crate) use columns::{Columns, deprecation, is_selectable, selected};
 pub(crate) use definition::RULES;
 pub(crate) use definitions::Definitions;
-pub(crate) use objects::{coerce, fill, is_current, read, to_version};
+pub(crate) use objects::{check_type, coerce, fill, is_current, known, read, to_version};
 pub(crate) use rules::{OBJECT_RULES, at, check_create, check_update, prepare_create, prepare_update};
 pub(crate) use status::is_true;
 pub(crate) use upkeep::{CLEANUP, keep};

@@ -1,6 +1,7 @@
 //! Custom objects on their way in and out: pruned, filled with defaults, in another version of their kind
 //! (`apiextensions-apiserver/pkg/apiserver/customresource_handler.go`).
 
+use deploy_cluster_kinds::field::{Finding, FindingKind};
 use deploy_cluster_schema::decode::{self, Node};
 use deploy_cluster_schema::registry::{CustomResource, GroupVersionKind, Registry};
 use deploy_cluster_storage::Entry;
@@ -57,18 +58,7 @@ pub(crate) fn read(
     let decoded = decode::untyped(node);
     let mut object = decoded.value;
     strict.extend(decoded.strict);
-    if found.group == wanted.group && found.kind == wanted.kind {
-        let other = scope.registry.kind(found).and_then(|found| found.custom.clone());
-        match &other {
-            Some(custom) => {
-                strict.extend(coerce(custom, &mut object).map_err(|why| refused(&why))?);
-                fill(custom, &mut object);
-            }
-            None => strict.extend(without_schema(&mut object)),
-        }
-    } else {
-        coerce(custom, &mut object.clone()).map_err(|why| refused(&why))?;
-    }
+    strict.extend(known(&scope.registry, custom, found, &mut object).map_err(|why| refused(&why))?);
     if reset {
         object["metadata"]["managedFields"] = Value::Array(Vec::new());
     }
@@ -87,18 +77,62 @@ pub(crate) fn read(
             wanted.api_version()
         )));
     }
-    if found.kind != wanted.kind {
-        let finding = deploy_cluster_kinds::field::Finding {
-            kind: deploy_cluster_kinds::field::FindingKind::Invalid,
-            path: "kind".to_owned(),
-            value: Some((*found.kind).into()),
-            shown: None,
-            detail: format!("must be {}", wanted.kind),
-        };
-        let about = About::new(&wanted.group, &found.kind);
-        return Err(StatusError::invalid(about, object::name(&object), &[finding]));
-    }
     Ok(object)
+}
+
+/// An object of another type, or of the same in another version (`customresource/validator.go ValidateTypeMeta`).
+///
+/// # Errors
+/// 422, in the name of the type that it says it has.
+pub(crate) fn check_type(scope: &Scope, object: &Value) -> Result<(), StatusError> {
+    let api_version = object["apiVersion"].as_str().unwrap_or_default();
+    let kind = object["kind"].as_str().unwrap_or_default();
+    let wanted = scope.served.api_version();
+    let wrong = |path: &str, found: &str, wanted: &str| {
+        (found != wanted).then(|| Finding {
+            kind: FindingKind::Invalid,
+            path: path.to_owned(),
+            value: Some(found.into()),
+            shown: None,
+            detail: format!("must be {wanted}"),
+        })
+    };
+    let findings = [
+        wrong("kind", kind, &scope.served.kind),
+        wrong("apiVersion", api_version, &wanted),
+    ];
+    let findings: Vec<Finding> = findings.into_iter().flatten().collect();
+    if findings.is_empty() {
+        return Ok(());
+    }
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    let about = About::new(group, kind);
+    Err(StatusError::invalid(about, object::name(object), &findings))
+}
+
+/// Makes an object what the schema of the version that it says it has knows, defaults included; an object of another type
+/// is left as it is. Tells what was unknown.
+///
+/// # Errors
+/// As [`coerce`].
+pub(crate) fn known(
+    registry: &Registry,
+    custom: &CustomResource,
+    found: &GroupVersionKind,
+    object: &mut Value,
+) -> Result<Vec<String>, String> {
+    if *found.group != *custom.group || *found.kind != *custom.kind {
+        coerce(custom, &mut object.clone())?;
+        return Ok(Vec::new());
+    }
+    match registry.kind(found).and_then(|found| found.custom.as_ref()) {
+        Some(custom) => {
+            let unknown = coerce(custom, object)?;
+            fill(custom, object);
+            Ok(unknown)
+        }
+        None => Ok(without_schema(object)),
+    }
 }
 
 /// A version that is not served has no schema: nothing is known of it.

@@ -69,6 +69,9 @@ struct Upkeep {
 
 impl Upkeep {
     async fn see(&mut self, event: &Event) {
+        // The names that are taken are known to somebody who follows the same events.
+        let followers = &self.api.inner.followers;
+        followers.seen(DEFINITIONS, event.entry.revision).await;
         match event.kind {
             EventKind::Put { .. } => self.tend(&event.entry.key.name).await,
             // Its names are free for others of the group.

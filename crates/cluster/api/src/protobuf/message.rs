@@ -200,13 +200,13 @@ fn text_at(bytes: &[u8], wanted: u32) -> Option<String> {
 }
 
 /// The type of a field.
-fn member<'s>((schema, id): (&'s Schema, TypeId), name: &str) -> Option<(&'s Schema, TypeId)> {
+pub(super) fn member<'s>((schema, id): (&'s Schema, TypeId), name: &str) -> Option<(&'s Schema, TypeId)> {
     let field = schema.get(id).map.as_ref()?.field(name)?;
     Some((schema, field.r#type.id))
 }
 
 /// The type of the items of a list or of the entries of a map.
-fn element((schema, id): (&Schema, TypeId)) -> Option<(&Schema, TypeId)> {
+pub(super) fn element((schema, id): (&Schema, TypeId)) -> Option<(&Schema, TypeId)> {
     let r#type = schema.get(id);
     let element = match (&r#type.list, &r#type.map) {
         (Some(list), _) => list.element,

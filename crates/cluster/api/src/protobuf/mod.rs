@@ -4,10 +4,12 @@
 //! in `messages.txt`, made of what Kubernetes publishes by `tests/it/protobuf.rs`; which fields are parts of their
 //! parent in JSON is known from the types.
 
+mod declared;
 mod message;
 mod table;
 mod wire;
 
+pub(crate) use declared::patched;
 use deploy_cluster_schema::registry::{GroupVersionKind, Registry};
 use serde_json::Value;
 

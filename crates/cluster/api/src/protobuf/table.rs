@@ -37,28 +37,51 @@ fn read() -> Table {
     let mut table = Table::new();
     let mut message = "";
     for line in MESSAGES.lines() {
-        let mut words = line.split(' ');
-        match (words.next(), words.next(), words.next()) {
-            (Some(number), Some(name), Some(r#type)) => {
-                let (shape, r#type) = match r#type.as_bytes()[0] {
-                    b'*' => (Shape::List, &r#type[1..]),
-                    b'%' => (Shape::Map, &r#type[1..]),
-                    _ => (Shape::One, r#type),
-                };
-                let number = number.parse().expect("a test reads the built-in table");
-                table
-                    .entry(message)
-                    .or_default()
-                    .insert(number, Field { name, shape, r#type });
+        match read_field(line) {
+            Some((number, field)) => {
+                table.entry(message).or_default().insert(number, field);
             }
-            (Some(name), None, None) => {
-                message = name;
+            None => {
+                message = line;
                 table.entry(message).or_default();
             }
-            _ => {}
         }
     }
     table
+}
+
+/// The fields of a message as they are declared; none for what is no message. Read once, for the first error that shows
+/// an object.
+pub(super) fn declared(message: &str) -> &'static [Field] {
+    static FIELDS: OnceLock<HashMap<&'static str, Vec<Field>>> = OnceLock::new();
+    let fields = FIELDS.get_or_init(|| {
+        let mut fields: HashMap<&'static str, Vec<Field>> = HashMap::new();
+        let (mut current, mut kept) = ("", Vec::new());
+        for line in MESSAGES.lines() {
+            match read_field(line) {
+                Some((_, field)) => kept.push(field),
+                None => {
+                    fields.insert(std::mem::replace(&mut current, line), std::mem::take(&mut kept));
+                }
+            }
+        }
+        fields.insert(current, kept);
+        fields
+    });
+    fields.get(message).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// A line of a field; none for that of a message.
+fn read_field(line: &'static str) -> Option<(u32, Field)> {
+    let mut words = line.split(' ');
+    let (number, name, r#type) = (words.next()?, words.next()?, words.next()?);
+    let (shape, r#type) = match r#type.as_bytes()[0] {
+        b'*' => (Shape::List, &r#type[1..]),
+        b'%' => (Shape::Map, &r#type[1..]),
+        _ => (Shape::One, r#type),
+    };
+    let number = number.parse().expect("a test reads the built-in table");
+    Some((number, Field { name, shape, r#type }))
 }
 
 /// The message of a kind.

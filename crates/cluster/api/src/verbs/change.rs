@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::create::{admit, insert, match_namespace, storage_failed, validate};
 use super::ownership::deduplicate_owners;
-use super::{Call, Object, parsed};
+use super::{Call, Object, parsed, requester};
 use crate::status::{About, StatusError};
 use crate::{custom, encode, limits, object};
 
@@ -143,6 +143,10 @@ async fn replace(
     check_revision(call, strategy, &mut new, live.revision)?;
     let reservation = call.api.reserve(call, &mut new, Some(&old))?;
     prepare(call, strategy, &mut new, &old)?;
+    requester::stamp(call, &mut new);
+    if call.scope.is_custom() {
+        custom::check_type(&call.scope, &new)?;
+    }
     let findings = call.check_change(strategy, &new, &old);
     if !findings.is_empty() {
         return Err(StatusError::invalid(

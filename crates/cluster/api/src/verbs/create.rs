@@ -64,6 +64,9 @@ async fn store(call: &mut Call<'_>, mut new: Value) -> Result<Object, StatusErro
     }
     requester::sign(call, &mut new);
     let scope = &call.scope;
+    if scope.is_custom() {
+        custom::check_type(scope, &new)?;
+    }
     let findings = call.check_create(&new);
     if !findings.is_empty() {
         return Err(StatusError::invalid(

@@ -62,6 +62,12 @@ impl Call<'_> {
     pub fn check_create(&self, new: &Value) -> Vec<Finding> {
         match &self.scope.resource.custom {
             Some(custom) => custom::check_create(custom, new),
+            None if self.scope.is_view() => {
+                let shown = self.scope.to_served(new.clone());
+                self.scope
+                    .served_rules
+                    .check_create(&shown, self.scope.resource.namespaced)
+            }
             None => self.scope.rules.check_create(new, self.scope.resource.namespaced),
         }
     }
@@ -72,6 +78,10 @@ impl Call<'_> {
             return custom::check_update(custom, self.scope.subresource_name(), new, old);
         }
         let (rules, namespaced) = (self.scope.rules, self.scope.resource.namespaced);
+        if self.scope.is_view() {
+            let shown = |object: &Value| self.scope.to_served(object.clone());
+            return (strategy.check)(self.scope.served_rules, &shown(new), &shown(old), namespaced);
+        }
         strategy
             .part
             .and_then(|part| rules.check_subresource(part.name, new, old, namespaced))

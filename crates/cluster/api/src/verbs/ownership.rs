@@ -17,6 +17,13 @@ use crate::{identifiers, object};
 /// the one before.
 pub(crate) fn update(call: &Call<'_>, live: Option<&Value>, new: &mut Value) {
     let scope = &call.scope;
+    if scope.is_custom()
+        && (new["kind"] != *scope.served.kind || new["apiVersion"] != scope.served.api_version())
+    {
+        // An object of another type is refused soon, but for the status of it, which is cut out of it.
+        object::set(new, "managedFields", Value::Null);
+        return;
+    }
     let taken = std::mem::take(new);
     let (live, object) = served_pair(scope, live, taken);
     let live = live.as_deref();

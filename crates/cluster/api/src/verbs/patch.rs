@@ -40,8 +40,11 @@ impl Change for Patch {
                 let scope = call.scope.clone();
                 let document = scope.to_served(live.clone());
                 let mut new = self.onto(&scope.registry, &scope.served, &document, &mut call.warnings)?;
-                new["kind"] = (*scope.served.kind).into();
-                new["apiVersion"] = scope.served.api_version().into();
+                // Those of custom objects are judged with the rest of them.
+                if !scope.is_custom() {
+                    new["kind"] = (*scope.served.kind).into();
+                    new["apiVersion"] = scope.served.api_version().into();
+                }
                 (scope.served_rules.default)(&mut new);
                 let mut new = scope.to_stored(new);
                 ownership::update(call, Some(live), &mut new);

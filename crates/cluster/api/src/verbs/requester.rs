@@ -4,10 +4,30 @@
 use serde_json::{Map, Value};
 
 use super::Call;
+use crate::identifiers;
+
+const REQUESTS: &str = "certificates.k8s.io/certificatesigningrequests";
+
+/// Decisions on a request for a certificate that come without a time are of now (`populateConditionTimestamps`); the rules
+/// of the kind have kept what was known.
+pub(crate) fn stamp(call: &Call<'_>, new: &mut Value) {
+    if &*call.scope.storage != REQUESTS || call.scope.subresource.is_none() {
+        return;
+    }
+    let now = identifiers::now();
+    let conditions = new["status"]["conditions"].as_array_mut();
+    for condition in conditions.into_iter().flatten() {
+        for field in ["lastUpdateTime", "lastTransitionTime"] {
+            if condition[field].is_null() {
+                condition[field] = now.as_str().into();
+            }
+        }
+    }
+}
 
 /// A request for a certificate says who asked: whoever signs it relies on that.
 pub(crate) fn sign(call: &Call<'_>, new: &mut Value) {
-    if &*call.scope.storage != "certificates.k8s.io/certificatesigningrequests" {
+    if &*call.scope.storage != REQUESTS {
         return;
     }
     let user = call.user;

@@ -3,5 +3,6 @@
 mod node;
 mod oracle;
 mod protobuf;
+mod restart;
 mod server;
 mod world;

@@ -112,4 +112,4 @@ macro_rules! areas {
     };
 }
 
-areas! { admission apply crd discovery fields invalid kinds lists patch rbac tokens verbs watch }
+areas! { admission apply crd discovery fields invalid kinds lists patch rbac rules tokens verbs watch }

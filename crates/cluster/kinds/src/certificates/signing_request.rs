@@ -201,6 +201,25 @@ fn validate(object: &Field<'_>, old: Option<&Field<'_>>, out: &mut Findings) {
         out.push(expiration.invalid("may not specify a duration less than 600 seconds (10 minutes)"));
     }
     validate_conditions(&object.get("status").get("conditions"), old, out);
+    let certificate = object.get("status").get("certificate");
+    let before = old.map(|old| old.get("status").get("certificate"));
+    if before.is_none_or(|before| before.str() != certificate.str())
+        && let Some(why) = not_certificates(certificate.str())
+    {
+        out.push(certificate.invalid_value("<certificate data>", why));
+    }
+}
+
+/// Why a text in base64 is not a list of certificates; whether each can be read takes more than this crate knows.
+fn not_certificates(text: &str) -> Option<String> {
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text).ok()?;
+    let kinds = pem::blocks(&bytes);
+    if let Some(other) = kinds.iter().find(|kind| *kind != "CERTIFICATE") {
+        let other = go_quote(other);
+        return Some(format!("only CERTIFICATE PEM blocks are allowed, found {other}"));
+    }
+    let none = kinds.is_empty() && !bytes.is_empty();
+    none.then(|| "must contain at least one CERTIFICATE PEM block".to_owned())
 }
 
 /// `pkg/apis/core/validation ValidateSignerName`

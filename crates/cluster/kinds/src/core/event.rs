@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::cursor::{Field, Findings};
 use crate::metadata::{self, IMMUTABLE};
 use crate::rules::{GENERIC_RULES, Rules, Selectable};
-use crate::{check, columns, names, table};
+use crate::{check, columns, internal, names, table};
 
 /// The row of the core group's Event.
 pub const RULES: Rules = Rules {
@@ -178,7 +178,11 @@ fn validate_update(new: &Field<'_>, old: &Field<'_>) -> Findings {
     ] {
         if !new.get(name).same(&old.get(name)) {
             let place = new.get(shown).with(new.get(name).value());
-            out.push(place.invalid(IMMUTABLE));
+            let mut finding = place.invalid(IMMUTABLE);
+            if matches!(shown, "involvedObject" | "related") {
+                finding.shown = Some(internal::shown("ObjectReference", place.value()));
+            }
+            out.push(finding);
         }
     }
     out

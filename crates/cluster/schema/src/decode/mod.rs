@@ -25,7 +25,7 @@ pub use node::Node;
 pub use parse::{SyntaxError, parse};
 pub use quantity::{Quantity, QuantityError};
 pub use strict::Strict;
-pub use typed::typed;
+pub use typed::{sent, typed};
 
 use crate::registry::GroupVersionKind;
 use crate::types::{Schema, TypeId};

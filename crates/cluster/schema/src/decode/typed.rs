@@ -12,8 +12,19 @@ use crate::types::{self, Field, Scalar, Schema, Type, TypeId};
 
 /// Decodes a node into a type. The error is the text of Go's decoder, without what the server puts before it.
 pub fn typed(schema: &Schema, r#type: TypeId, node: Node<'_>) -> Result<Decoded, String> {
+    decode(schema, r#type, node, false)
+}
+
+/// As [`typed`], as the object is before it is stored: where it is always written, a list that is there and empty is not
+/// yet the same as one that is not there. Who owns a field and what is its default depend on that.
+pub fn sent(schema: &Schema, r#type: TypeId, node: Node<'_>) -> Result<Decoded, String> {
+    decode(schema, r#type, node, true)
+}
+
+fn decode(schema: &Schema, r#type: TypeId, node: Node<'_>, keep_empty: bool) -> Result<Decoded, String> {
     let mut decoder = Decoder {
         schema,
+        keep_empty,
         strict: Strict::default(),
         fields: Vec::new(),
         structure: None,
@@ -102,8 +113,14 @@ impl From<String> for Fault {
     }
 }
 
+/// The structure and the field, written only where it is not empty, whose default is not that of an empty list
+/// (`pkg/apis/autoscaling/v2/defaults.go copyHPAScalingRules`).
+const DEFAULT_IF_ABSENT: (&str, &str) = ("HPAScalingRules", "policies");
+
 struct Decoder<'s> {
     schema: &'s Schema,
+    /// Empty lists are told from absent ones.
+    keep_empty: bool,
     strict: Strict,
     /// The names of the fields on the way here.
     fields: Vec<&'s str>,
@@ -293,12 +310,23 @@ impl<'s> Decoder<'s> {
             let mark = self.strict.enter_field(&name);
             self.fields.push(&field.name);
             self.structure = map.go_name.as_deref();
+            let is_empty = matches!(&node, Node::List(items) if items.is_empty());
             self.field(field, node, values)?;
+            if is_empty && self.keeps_empty(map, field) {
+                values.insert(field.name.to_string(), Value::Array(Vec::new()));
+            }
             self.fields.pop();
             self.structure = outer;
             self.strict.leave(mark);
         }
         Ok(())
+    }
+
+    fn keeps_empty(&self, map: &types::Map, field: &Field) -> bool {
+        let named = (map.go_name.as_deref().unwrap_or_default(), &*field.name);
+        self.keep_empty
+            && self.schema.get(field.r#type.id).list.is_some()
+            && (field.go.always && !field.go.pointer || named == DEFAULT_IF_ABSENT)
     }
 
     fn duplicate(&mut self, name: &str) {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cursor::Field;
 use crate::edit::Edit;
+use crate::field::Finding;
 use crate::rules::{GENERIC_RULES, Rules, Selectable};
 use crate::{cidr, columns, ip, names};
 
@@ -41,6 +42,14 @@ pub const RULES: Rules = Rules {
     create_on_update: true,
     ..GENERIC_RULES
 };
+
+/// What is wrong with the addresses and address families of a service, before any are allocated.
+pub fn check_addresses(service: &Value, old: Option<&Value>) -> Vec<Finding> {
+    let old = old.map(Field::root);
+    let mut out = Vec::new();
+    validate::addresses(&Field::root(service).get("spec"), old.as_ref(), &mut out);
+    out
+}
 
 /// `DefaultClientIPServiceAffinitySeconds`: three hours.
 const AFFINITY_SECONDS: i64 = 10800;

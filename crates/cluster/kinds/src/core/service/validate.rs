@@ -146,7 +146,7 @@ fn session_affinity(spec: &Field<'_>, out: &mut Findings) {
 }
 
 /// `ValidateServiceClusterIPsRelatedFields`
-fn addresses(spec: &Field<'_>, old: Option<&Field<'_>>, out: &mut Findings) {
+pub(super) fn addresses(spec: &Field<'_>, old: Option<&Field<'_>>, out: &mut Findings) {
     if spec.get("type").str() == "ExternalName" {
         return;
     }
@@ -172,7 +172,11 @@ fn addresses(spec: &Field<'_>, old: Option<&Field<'_>>, out: &mut Findings) {
     if !valid_addresses(&all, old, out) {
         return;
     }
-    if all.len() > 1 && !(all.len() == 2 && ip::is_dual_stack(all.index(0).str(), all.index(1).str())) {
+    let of_v6: Vec<bool> = all
+        .strings()
+        .filter_map(|address| ip::parse(address).map(|address| address.is_ipv6()))
+        .collect();
+    if all.len() > 1 && !(of_v6.contains(&true) && of_v6.contains(&false)) {
         out.push(all.invalid("may specify no more than one IP for each IP family"));
     }
     if is_headless(spec) {
