@@ -14,7 +14,11 @@ pub(super) fn variables(pod: &Value, lookups: &dyn Lookups) -> BTreeMap<String, 
     let namespace = pod["metadata"]["namespace"].as_str().unwrap_or_default();
     let mut services: BTreeMap<String, std::sync::Arc<Value>> = BTreeMap::new();
     if pod["spec"]["enableServiceLinks"] != false {
-        for service in lookups.services(namespace) {
+        for service in lookups
+            .services(namespace)
+            .into_iter()
+            .filter(|service| has_address(service))
+        {
             services.insert(name(&service).to_owned(), service);
         }
     }
@@ -34,13 +38,17 @@ fn name(service: &Value) -> &str {
     service["metadata"]["name"].as_str().unwrap_or_default()
 }
 
+fn has_address(service: &Value) -> bool {
+    !matches!(service["spec"]["clusterIP"].as_str(), None | Some("" | "None"))
+}
+
 fn of_service(service: &Value) -> Vec<(String, String)> {
     let address = service["spec"]["clusterIP"].as_str().unwrap_or_default();
     let ports = service["spec"]["ports"]
         .as_array()
         .map(Vec::as_slice)
         .unwrap_or_default();
-    let (false, Some(first)) = (matches!(address, "" | "None"), ports.first()) else {
+    let Some(first) = ports.first().filter(|_| has_address(service)) else {
         return Vec::new();
     };
     let prefix = variable(name(service));

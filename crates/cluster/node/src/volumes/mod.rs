@@ -5,10 +5,12 @@
 //!   removes them. [`mounts`]: what one container mounts of them, at the time of its start.
 //! - [`atomic`], [`ownership`], [`beneath`], [`remove`], [`host_path`]: what is done to folders, safe against whoever else
 //!   writes to them.
+//! - [`local`]: persistent volumes that are folders of this node.
 
 pub mod atomic;
 pub mod beneath;
 pub mod host_path;
+pub mod local;
 pub mod mounts;
 pub mod ownership;
 pub mod payload;

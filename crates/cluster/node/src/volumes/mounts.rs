@@ -28,8 +28,7 @@ pub struct Mount {
     /// The volume's root, or a file.
     pub source: PathBuf,
     /// A path inside the volume, relative and without `..`. The volume's content may be hostile: whoever mounts it must
-    /// follow links inside the volume only, and mount what he has opened. In a [`Tmpfs`] he makes missing folders, with the
-    /// permissions of its root; elsewhere they are there.
+    /// follow links inside the volume only, and mount what he has opened. It is there.
     pub sub: Option<PathBuf>,
     /// Where the container sees it.
     pub target: PathBuf,
@@ -59,7 +58,8 @@ pub(super) struct Ready {
 
 impl Prepared {
     /// The mounts of a container that is about to start with this environment; what lies inside another mount comes behind
-    /// it. Blocks shortly: paths inside of volumes are looked up, and made where they are missing.
+    /// it. Blocks shortly: paths inside of volumes are looked up, and made where they are missing; not so in a [`Tmpfs`],
+    /// which only the sandbox sees ([`Prepared::mounts_seen_by`]).
     ///
     /// # Errors
     /// Upstream's words for the reason `CreateContainerConfigError`. What is wrong inside of a volume is not told: it could
@@ -69,10 +69,32 @@ impl Prepared {
         container: &Value,
         environment: &[(String, String)],
     ) -> Result<Vec<Mount>, ConfigError> {
+        self.all(container, environment, None)
+    }
+
+    /// As [`Prepared::mounts`], with `shim`, the process that sees the file systems in memory of the pod's sandbox.
+    ///
+    /// # Errors
+    /// As [`Prepared::mounts`].
+    pub fn mounts_seen_by(
+        &self,
+        shim: u32,
+        container: &Value,
+        environment: &[(String, String)],
+    ) -> Result<Vec<Mount>, ConfigError> {
+        self.all(container, environment, Some(shim))
+    }
+
+    fn all(
+        &self,
+        container: &Value,
+        environment: &[(String, String)],
+        shim: Option<u32>,
+    ) -> Result<Vec<Mount>, ConfigError> {
         let name = container["name"].as_str().unwrap_or_default();
         let mounts = container["volumeMounts"].as_array().into_iter().flatten();
         let mut all = mounts
-            .map(|mount| self.mount(name, mount, environment))
+            .map(|mount| self.mount(name, mount, environment, shim))
             .collect::<Result<Vec<Mount>, ConfigError>>()?;
         all.sort_by_key(|mount| mount.target.components().count());
         Ok(all)
@@ -83,6 +105,7 @@ impl Prepared {
         container: &str,
         mount: &Value,
         environment: &[(String, String)],
+        shim: Option<u32>,
     ) -> Result<Mount, ConfigError> {
         let text = |field: &str| mount[field].as_str().unwrap_or_default();
         let name = text("name");
@@ -109,8 +132,8 @@ impl Prepared {
             )));
         }
         let sub = Some(PathBuf::from(sub)).filter(|sub| !sub.as_os_str().is_empty());
-        if let Some(sub) = sub.as_deref().filter(|_| !ready.in_memory) {
-            prepare_sub(ready, sub, name, container)?;
+        if let (Some(sub), Some(root)) = (&sub, ready.seen_by(shim)) {
+            prepare_sub(&root, sub, name, container)?;
         }
         Ok(Mount {
             source: ready.path.clone(),
@@ -121,9 +144,9 @@ impl Prepared {
     }
 }
 
-fn prepare_sub(ready: &Ready, sub: &Path, volume: &str, container: &str) -> Result<(), ConfigError> {
-    if beneath::ensure(&ready.path, sub).is_err() {
-        let there = ready.path.join(sub).symlink_metadata().is_ok();
+fn prepare_sub(root: &Path, sub: &Path, volume: &str, container: &str) -> Result<(), ConfigError> {
+    if beneath::ensure(root, sub).is_err() {
+        let there = root.join(sub).symlink_metadata().is_ok();
         let what = if there {
             "prepare subPath"
         } else {
@@ -136,6 +159,22 @@ fn prepare_sub(ready: &Ready, sub: &Path, volume: &str, container: &str) -> Resu
     Ok(())
 }
 
+impl Ready {
+    /// The root of the volume as this process can reach it: what is in memory is seen in the sandbox's mount namespace only.
+    fn seen_by(&self, shim: Option<u32>) -> Option<PathBuf> {
+        if !self.in_memory {
+            return Some(self.path.clone());
+        }
+        let inside = self.path.strip_prefix("/").unwrap_or(&self.path);
+        Some(
+            Path::new("/proc")
+                .join(shim?.to_string())
+                .join("root")
+                .join(inside),
+        )
+    }
+}
+
 fn refuse_what_is_not_supported(mount: &Value, volume: &str) -> Result<(), ConfigError> {
     match mount["mountPropagation"].as_str() {
         None | Some("" | "None") => {}
@@ -144,12 +183,6 @@ fn refuse_what_is_not_supported(mount: &Value, volume: &str) -> Result<(), Confi
                 "mountPropagation {other} of volumeMount {volume:?} is not supported here: use None"
             )));
         }
-    }
-    if mount["recursiveReadOnly"] == "Enabled" {
-        return Err(ConfigError(format!(
-            "failed to resolve recursive read-only mode: volume {volume:?} requested recursive read-only mode, but it is \
-             not supported by the runtime"
-        )));
     }
     Ok(())
 }
@@ -240,7 +273,7 @@ mod tests {
         let environment = [("POD".to_owned(), "web-0".to_owned())];
         let container = json!({"name": "main", "volumeMounts": mounts});
         let all = prepared(root)
-            .mounts(&container, &environment)
+            .mounts_seen_by(std::process::id(), &container, &environment)
             .map_err(|error| error.to_string())?;
         Ok(all
             .iter()
@@ -280,7 +313,7 @@ mod tests {
         ];
         assert_eq!(found, Ok(expected.map(str::to_owned).to_vec()));
         assert!(root.join("data/logs/web-0").is_dir());
-        assert!(!root.join("memory/a").exists(), "that is not the tmpfs yet");
+        assert!(root.join("memory/a/b").is_dir());
     }
 
     #[test]

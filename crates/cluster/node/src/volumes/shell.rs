@@ -14,7 +14,7 @@ use super::mounts::{Prepared, Ready, Tmpfs, nested};
 use super::payload::Payload;
 use super::plan::{self, Content, Owners, Planned};
 use super::tokens::{Granted, Issuer, Tokens};
-use super::{VolumeError, atomic, host_path, ownership, remove};
+use super::{VolumeError, atomic, host_path, local, ownership, remove};
 use crate::environment::Lookups;
 
 /// Everybody may write to an empty folder (`empty_dir.go perm`).
@@ -46,6 +46,11 @@ impl Volumes {
     /// The folder of a pod.
     pub fn folder(&self, uid: &str) -> PathBuf {
         self.pods.join(uid)
+    }
+
+    /// Where the persistent volumes of this node are: a folder each, beside those of the pods.
+    pub fn local_root(&self) -> PathBuf {
+        self.pods.with_file_name("volumes")
     }
 
     /// The pods that have folders, also those that were there before this started.
@@ -250,6 +255,7 @@ impl Work<'_> {
                 &format!("invalid path: {shown} must not contain '..'"),
             ));
         }
+        local::make(&self.volumes.local_root(), path).map_err(failed)?;
         if !path.is_dir() {
             let step = "MountVolume.NewMounter initialization failed";
             return Err(VolumeError::of(
