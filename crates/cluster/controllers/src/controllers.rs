@@ -2,8 +2,9 @@
 
 use crate::controller::Controller;
 use crate::{
-    cluster_role, cron_job, daemon_set, deployment, disruption, endpoints, job, namespace, node, pod_gc,
-    quota, replica_set, scheduler, service_account, stateful_set,
+    cluster_role, cron_job, daemon_set, deployment, disruption, endpoints, ephemeral_volume, job, local_path,
+    namespace, node, pod_gc, quota, replica_set, scheduler, service_account, stateful_set, volume_binding,
+    volume_protection,
 };
 
 /// Every controller that a cluster runs.
@@ -15,7 +16,9 @@ pub static ALL: &[Controller] = &[
     disruption::CONTROLLER,
     endpoints::legacy::CONTROLLER,
     endpoints::slices::CONTROLLER,
+    ephemeral_volume::CONTROLLER,
     job::CONTROLLER,
+    local_path::CONTROLLER,
     namespace::CONTROLLER,
     node::CONTROLLER,
     pod_gc::CONTROLLER,
@@ -26,4 +29,7 @@ pub static ALL: &[Controller] = &[
     service_account::ACCOUNTS,
     service_account::ROOT_CA,
     stateful_set::CONTROLLER,
+    volume_binding::CONTROLLER,
+    volume_protection::CLAIMS,
+    volume_protection::VOLUMES,
 ];

@@ -3,9 +3,8 @@
 use serde_json::Value;
 
 use super::affinity;
+use super::claims::Claims;
 use super::room::Room;
-use crate::kind::{PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM};
-use crate::object;
 use crate::view::View;
 
 /// A node that cannot take a pod.
@@ -26,7 +25,7 @@ impl Refusal {
 }
 
 /// `None`: the node can take the pod.
-pub fn refuse(view: &dyn View, pod: &Value, room: &Room<'_>) -> Option<Refusal> {
+pub fn refuse(view: &dyn View, pod: &Value, claims: &Claims, room: &Room<'_>) -> Option<Refusal> {
     let node = room.node;
     let spec = &pod["spec"];
     if node["spec"]["unschedulable"] == true && !tolerates_unschedulable(pod) {
@@ -52,48 +51,7 @@ pub fn refuse(view: &dyn View, pod: &Value, room: &Room<'_>) -> Option<Refusal> 
             room_would_help,
         });
     }
-    if !volumes_reach(view, pod, node) {
-        return Refusal::for_good("node(s) didn't match PersistentVolume's node affinity");
-    }
-    None
-}
-
-/// What is wrong with the claims of a pod, wherever it would go.
-pub fn missing_claim(view: &dyn View, pod: &Value) -> Option<String> {
-    for name in claims(pod) {
-        let Some(claim) = view.get(&PERSISTENT_VOLUME_CLAIM, object::namespace(pod), &name) else {
-            return Some(format!("persistentvolumeclaim {name:?} not found"));
-        };
-        if object::is_deleting(&claim) {
-            return Some(format!("persistentvolumeclaim {name:?} is being deleted"));
-        }
-    }
-    None
-}
-
-fn claims(pod: &Value) -> Vec<String> {
-    let volumes = pod["spec"]["volumes"].as_array().into_iter().flatten();
-    volumes
-        .filter_map(|volume| {
-            if volume["ephemeral"].is_object() {
-                return Some(format!("{}-{}", object::name(pod), volume["name"].as_str()?));
-            }
-            Some(volume["persistentVolumeClaim"]["claimName"].as_str()?.to_owned())
-        })
-        .collect()
-}
-
-/// Volumes that are bound must be reachable from the node.
-fn volumes_reach(view: &dyn View, pod: &Value, node: &Value) -> bool {
-    claims(pod).iter().all(|name| {
-        let claim = view.get(&PERSISTENT_VOLUME_CLAIM, object::namespace(pod), name);
-        let volume =
-            claim.and_then(|claim| view.get(&PERSISTENT_VOLUME, "", claim["spec"]["volumeName"].as_str()?));
-        volume.is_none_or(|volume| {
-            let required = &volume["spec"]["nodeAffinity"]["required"];
-            required.is_null() || affinity::matches_terms(required, node)
-        })
-    })
+    Refusal::for_good(claims.refused(view, node)?)
 }
 
 /// The taints of a node.
@@ -112,21 +70,21 @@ fn tolerates_unschedulable(pod: &Value) -> bool {
 
 /// Whether a pod puts up with a taint.
 pub fn is_tolerated(pod: &Value, taint: &Value) -> bool {
+    let mut tolerations = pod["spec"]["tolerations"].as_array().into_iter().flatten();
+    tolerations.any(|toleration| tolerates(toleration, taint))
+}
+
+/// Whether a toleration is one of this taint.
+pub fn tolerates(toleration: &Value, taint: &Value) -> bool {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    pod["spec"]["tolerations"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .any(|toleration| {
-            let (key, effect) = (text(&toleration["key"]), text(&toleration["effect"]));
-            (effect.is_empty() || effect == text(&taint["effect"]))
-                && (key.is_empty() || key == text(&taint["key"]))
-                && match toleration["operator"].as_str() {
-                    Some("Exists") => true,
-                    None | Some("" | "Equal") => text(&toleration["value"]) == text(&taint["value"]),
-                    Some(_) => false,
-                }
-        })
+    let (key, effect) = (text(&toleration["key"]), text(&toleration["effect"]));
+    (effect.is_empty() || effect == text(&taint["effect"]))
+        && (key.is_empty() || key == text(&taint["key"]))
+        && match toleration["operator"].as_str() {
+            Some("Exists") => true,
+            None | Some("" | "Equal") => text(&toleration["value"]) == text(&taint["value"]),
+            Some(_) => false,
+        }
 }
 
 fn ports_clash(pod: &Value, room: &Room<'_>) -> bool {

@@ -4,6 +4,7 @@
 //! them side by side. With one node, filters matter and scores hardly do: the node with the most room left wins.
 
 pub mod affinity;
+mod claims;
 pub mod filter;
 mod room;
 
@@ -13,11 +14,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use self::claims::{Claims, Steps};
 use self::filter::Refusal;
 use self::room::Room;
 use crate::controller::{Change, Controller, Key, Look, Watch};
 use crate::effect::{Effect, Outcome};
-use crate::kind::{NODE, PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM, POD};
+use crate::kind::{NODE, PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM, POD, STORAGE_CLASS};
 use crate::object;
 use crate::view::View;
 
@@ -39,6 +41,10 @@ pub const CONTROLLER: Controller = Controller {
         },
         Watch {
             kind: PERSISTENT_VOLUME,
+            keys: everything,
+        },
+        Watch {
+            kind: STORAGE_CLASS,
             keys: everything,
         },
     ],
@@ -88,14 +94,24 @@ fn reconcile(look: &Look<'_>) -> Outcome {
             room.take(pod);
         }
     }
-    let (mut bound, mut told) = (Vec::new(), Outcome::nothing());
+    let (mut bound, mut volumes, mut told) = (Vec::new(), Vec::new(), Outcome::nothing());
     for pod in waiting {
-        match place(look.view, pod, &rooms) {
+        let claims = Claims::of(look.view, pod);
+        match place(look.view, pod, &claims, &rooms) {
             Ok(node) => {
-                if let Some(room) = rooms.get_mut(node.as_str()) {
-                    room.take(pod);
+                let steps = match (&claims, rooms.get_mut(node.as_str())) {
+                    (Ok(claims), Some(room)) => {
+                        room.take(pod);
+                        claims.steps(look.view, room.node).unwrap_or_default()
+                    }
+                    _ => Steps::default(),
+                };
+                // A pod whose claims are on their way keeps its place meanwhile, and comes again when they are bound.
+                if steps.waits {
+                    volumes.extend(steps.effects);
+                } else {
+                    bound.push((pod, node));
                 }
-                bound.push((pod, node));
             }
             Err(message) => tell(pod, &message, look.now, &mut told),
         }
@@ -112,6 +128,7 @@ fn reconcile(look: &Look<'_>) -> Outcome {
         );
         outcome.event(pod, "Normal", "Scheduled", text);
     }
+    outcome.effects.extend(volumes);
     outcome.effects.extend(told.effects);
     outcome
 }
@@ -136,20 +153,26 @@ fn node_of(pod: &Value) -> &str {
 }
 
 /// The node for a pod, or why there is none, in upstream's words.
-fn place(view: &dyn View, pod: &Value, rooms: &BTreeMap<&str, Room<'_>>) -> Result<String, String> {
+fn place(
+    view: &dyn View,
+    pod: &Value,
+    claims: &Result<Claims, String>,
+    rooms: &BTreeMap<&str, Room<'_>>,
+) -> Result<String, String> {
     if rooms.is_empty() {
         return Err("no nodes available to schedule pods".to_owned());
     }
-    if let Some(claim) = filter::missing_claim(view, pod) {
-        return Err(format!(
-            "0/{} nodes are available: {claim}. not found",
-            rooms.len()
-        ));
-    }
+    let claims = match claims {
+        Ok(claims) => claims,
+        Err(claim) => {
+            let nodes = rooms.len();
+            return Err(format!("0/{nodes} nodes are available: {claim}. not found"));
+        }
+    };
     let mut refusals: Vec<Refusal> = Vec::new();
     let mut best: Option<(i128, &str)> = None;
     for (name, room) in rooms {
-        let Some(refusal) = filter::refuse(view, pod, room) else {
+        let Some(refusal) = filter::refuse(view, pod, claims, room) else {
             let free = room.free_with(pod);
             if best.is_none_or(|(most, _)| free > most) {
                 best = Some((free, name));

@@ -177,3 +177,122 @@ fn init_containers_count_by_their_largest_moment() {
         "the sidecar and the init container beside it"
     );
 }
+
+/// A pod with one claim, and what becomes of it.
+fn with_claim(claim: Value, others: Vec<Value>) -> Vec<String> {
+    let mut pod = pod("p", "1");
+    pod["spec"]["volumes"] = json!([{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]);
+    let memory = Memory::of(others.into_iter().chain([node("n", "2"), pod, claim]));
+    let key = Key {
+        namespace: "".into(),
+        name: "".into(),
+    };
+    let now = "2026-01-01T01:00:00Z".parse().expect("a time");
+    let outcome = reconcile(&Look {
+        view: &memory,
+        key: &key,
+        now,
+        failure: None,
+    });
+    let said = outcome.effects.into_iter().filter_map(|effect| match effect {
+        Effect::Bind { name, node, .. } => Some(format!("{name} -> {node}")),
+        Effect::Patch {
+            kind, name, patch, ..
+        } => {
+            let annotations = patch["metadata"]["annotations"].to_string();
+            Some(format!("{}/{name} {annotations}", kind.plural))
+        }
+        Effect::Event {
+            r#type: "Warning",
+            message,
+            ..
+        } => Some(message),
+        _ => None,
+    });
+    said.collect()
+}
+
+fn claim(class: &str, annotations: Value, volume: Value) -> Value {
+    json!({
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"namespace": "shop", "name": "c", "uid": "u", "annotations": annotations},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}},
+                 "storageClassName": class, "volumeName": volume},
+        "status": {"phase": "Pending"},
+    })
+}
+
+fn local_volume(disk: &str) -> Value {
+    json!({
+        "kind": "PersistentVolume",
+        "metadata": {"name": "local"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "capacity": {"storage": "1Gi"}, "storageClassName": "static",
+                 "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [
+                     {"key": "disk", "operator": "In", "values": [disk]}]}]}}},
+        "status": {"phase": "Available"},
+    })
+}
+
+fn waiting_class(name: &str, provisioner: &str) -> Value {
+    json!({"kind": "StorageClass", "metadata": {"name": name}, "provisioner": provisioner,
+           "volumeBindingMode": "WaitForFirstConsumer"})
+}
+
+#[test]
+fn a_pod_follows_its_volumes() {
+    let made = || vec![waiting_class("made", "x.y/z")];
+    let fixed = |disk: &str| {
+        vec![
+            waiting_class("static", "kubernetes.io/no-provisioner"),
+            local_volume(disk),
+        ]
+    };
+    let no_volume = "0/1 nodes are available: 1 node(s) didn't find available persistent volumes to bind. no new claims to \
+                     deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.";
+    let selected = |node: &str| json!({"volume.kubernetes.io/selected-node": node});
+    let null = || json!(null);
+    let cases: Vec<(Value, Vec<Value>, Vec<&str>)> = vec![
+        (
+            claim("made", null(), null()),
+            made(),
+            vec![r#"persistentvolumeclaims/c {"volume.kubernetes.io/selected-node":"n"}"#],
+        ),
+        (claim("made", selected("n"), null()), made(), vec![]),
+        (claim("made", selected("other"), null()), made(), vec![no_volume]),
+        (
+            claim("static", null(), null()),
+            fixed("ssd"),
+            vec![r#"persistentvolumes/local {"pv.kubernetes.io/bound-by-controller":"yes"}"#],
+        ),
+        (claim("static", null(), null()), fixed("tape"), vec![no_volume]),
+        (
+            claim("", null(), null()),
+            vec![],
+            vec!["0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found"],
+        ),
+        (
+            claim(
+                "static",
+                json!({"pv.kubernetes.io/bind-completed": "yes"}),
+                json!("local"),
+            ),
+            fixed("ssd"),
+            vec!["p -> n"],
+        ),
+        (
+            claim(
+                "static",
+                json!({"pv.kubernetes.io/bind-completed": "yes"}),
+                json!("local"),
+            ),
+            fixed("tape"),
+            vec![
+                "0/1 nodes are available: 1 node(s) didn't match PersistentVolume's node affinity. no new claims to \
+                 deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.",
+            ],
+        ),
+    ];
+    for (claim, others, expected) in cases {
+        assert_eq!(with_claim(claim.clone(), others), expected, "{claim}");
+    }
+}

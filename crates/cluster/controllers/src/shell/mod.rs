@@ -138,11 +138,14 @@ fn field_manager(controller: &str) -> &'static str {
     }
 }
 
-/// Who tells the events: two of upstream's controllers call themselves differently there.
+/// Who tells the events: some of upstream's controllers call themselves differently there.
 fn event_source(controller: &'static str) -> &'static str {
     match controller {
         "daemon-set-controller" => "daemonset-controller",
         "disruption-controller" => "controllermanager",
+        "ephemeral-volume-controller" => "ephemeral_volume",
+        "local-path-provisioner" => crate::local_path::NAME,
+        "persistent-volume-binder" => "persistentvolume-controller",
         name => name,
     }
 }
