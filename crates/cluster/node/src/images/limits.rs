@@ -25,3 +25,6 @@ pub const LOW_PERCENT: u64 = 80;
 
 /// Images younger than this stay: a pod that waits for its next one may need it (kubelet, `imageMinimumGCAge`).
 pub const MIN_AGE: Duration = Duration::from_secs(2 * 60);
+
+/// Between two looks at the disk (kubelet.go, `ImageGCPeriod`).
+pub const COLLECT_EVERY: Duration = Duration::from_secs(5 * 60);

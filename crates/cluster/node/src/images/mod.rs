@@ -4,6 +4,7 @@
 //! engine's business. [`collect::plan`] decides what goes when the disk is full, [`Images::collect`] carries it out.
 //! The store is deploy-image's, the registry deploy-registry-client's.
 
+pub mod cleaning;
 pub mod collect;
 pub mod keyring;
 pub mod limits;
@@ -20,6 +21,7 @@ use deploy_registry_client::Client;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use self::collect::{Collected, Ledger};
 use self::keyring::Keyring;
@@ -37,6 +39,7 @@ pub struct Images {
     store: Arc<Store>,
     pulls: Pulls,
     secrets: Secrets,
+    stop: CancellationToken,
     ledger: Mutex<Ledger>,
 }
 
@@ -69,6 +72,7 @@ impl Images {
             pulls: Pulls::new(Arc::clone(&store), client),
             store,
             secrets,
+            stop: CancellationToken::new(),
             ledger: Mutex::default(),
         }
     }
@@ -173,8 +177,9 @@ impl Images {
         Ok(collected)
     }
 
-    /// Waits for the end of what still writes. Pulls that nobody waits for any more end by themselves.
+    /// Ends the cleaning, and waits for what still writes. Pulls that nobody waits for any more end by themselves.
     pub async fn shut_down(&self) {
+        self.stop.cancel();
         self.pulls.shut_down().await;
     }
 }

@@ -107,6 +107,19 @@ impl Pulls {
         outcome
     }
 
+    /// Runs a task that [`Pulls::shut_down`] waits for.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+
+    /// Runs what blocks on a thread that [`Pulls::shut_down`] waits for.
+    pub async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, tokio::task::JoinError> {
+        self.tasks.spawn_blocking(work).await
+    }
+
     /// Waits for the threads that unpack; what feeds them is gone with the pulls.
     pub async fn shut_down(&self) {
         self.tasks.close();
