@@ -47,3 +47,7 @@ pub const PROBE: Duration = Duration::from_millis(100);
 
 /// See [`PROBE`].
 pub const PROBES: u32 = 3;
+
+/// How long after a change of another table it is looked at: firewalls change many rules at once, and reading all of
+/// them takes milliseconds.
+pub const FIREWALL_PAUSE: Duration = Duration::from_millis(250);

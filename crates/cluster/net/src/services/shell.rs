@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -33,7 +34,7 @@ const RESOURCES: [(Sort, ResourceId); 3] = [
     (Sort::Pods, ResourceId::new("", "v1", "pods")),
 ];
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Sort {
     Services,
     Slices,
@@ -77,6 +78,8 @@ impl Serving {
             waiting: BTreeSet::new(),
             untold: Vec::new(),
             pause: limits::PAUSE_FIRST,
+            retry_at: None,
+            look_at: Some(Instant::now()),
         };
         tasks.spawn(stop.clone().run_until_cancelled_owned(keeper.run(news)));
         Serving {
@@ -105,23 +108,27 @@ struct Index {
     services: BTreeMap<(String, String), Service>,
     slices: BTreeMap<(String, String), Slice>,
     host_ports: BTreeMap<(String, String), Vec<HostPort>>,
-    listed: usize,
+    /// Of which there was a list already.
+    listed: BTreeSet<Sort>,
 }
 
 impl Index {
     /// True where the ruleset may differ for it.
     fn note(&mut self, sort: Sort, news: News, node: &str) -> bool {
+        if matches!(news, News::All(_)) {
+            self.listed.insert(sort);
+        }
         match sort {
-            Sort::Services => noted(&mut self.services, news, &mut self.listed, |service| {
-                Some(Service::read(service))
-            }),
-            Sort::Slices => noted(&mut self.slices, news, &mut self.listed, |slice| {
-                Some(Slice::read(slice))
-            }),
-            Sort::Pods => noted(&mut self.host_ports, news, &mut self.listed, |pod| {
+            Sort::Services => noted(&mut self.services, news, |service| Some(Service::read(service))),
+            Sort::Slices => noted(&mut self.slices, news, |slice| Some(Slice::read(slice))),
+            Sort::Pods => noted(&mut self.host_ports, news, |pod| {
                 Some(host_ports(pod, node)).filter(|ports| !ports.is_empty())
             }),
         }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.listed.len() == RESOURCES.len()
     }
 
     fn input(&self) -> Input<'_> {
@@ -137,7 +144,6 @@ impl Index {
 fn noted<T: PartialEq>(
     map: &mut BTreeMap<(String, String), T>,
     news: News,
-    listed: &mut usize,
     read: impl Fn(&Value) -> Option<T>,
 ) -> bool {
     let key = |object: &Value| {
@@ -148,7 +154,6 @@ fn noted<T: PartialEq>(
     };
     match news {
         News::All(objects) => {
-            *listed += 1;
             let all = objects
                 .iter()
                 .filter_map(|object| Some((key(object), read(object)?)));
@@ -179,20 +184,23 @@ struct Keeper {
     waiting: BTreeSet<(String, String)>,
     /// What the node shall be told, once it is there.
     untold: Vec<String>,
+    /// After the next failure.
     pause: Duration,
+    /// When a ruleset is tried again that was not taken.
+    retry_at: Option<Instant>,
+    /// When other firewalls are looked at again, because they have changed.
+    look_at: Option<Instant>,
 }
 
 impl Keeper {
     async fn run(mut self, mut news: mpsc::Receiver<(Sort, News)>) {
         let node = self.network.node().name;
-        self.look_at_firewalls().await;
         let (mut together, mut dirty) = (Vec::new(), false);
         loop {
-            let complete = self.index.listed >= RESOURCES.len();
-            if dirty && complete && self.write().await {
+            if dirty && self.index.is_complete() && self.retry_at.is_none() && self.write().await {
                 dirty = false;
             }
-            let pause = self.pause;
+            let (retry_at, look_at) = (self.retry_at, self.look_at);
             tokio::select! {
                 count = news.recv_many(&mut together, limits::NEWS) => {
                     if count == 0 {
@@ -208,9 +216,15 @@ impl Keeper {
                         self.network.forget_table();
                         dirty = true;
                     }
-                    TableNews::Others => self.look_at_firewalls().await,
+                    TableNews::Others => {
+                        self.look_at.get_or_insert(Instant::now() + limits::FIREWALL_PAUSE);
+                    }
                 },
-                () = tokio::time::sleep(pause), if dirty && complete => {}
+                () = at(retry_at) => self.retry_at = None,
+                () = at(look_at) => {
+                    self.look_at = None;
+                    self.look_at_firewalls().await;
+                }
             }
         }
     }
@@ -244,6 +258,7 @@ impl Keeper {
                 true
             }
             Ok(Err(failure)) => {
+                self.retry_at = Some(Instant::now() + self.pause);
                 self.pause = (self.pause * 2).min(limits::PAUSE_LONGEST);
                 self.say(|health| health.failure = Some(failure));
                 false
@@ -333,6 +348,13 @@ impl Keeper {
             change(health);
             *health != before
         });
+    }
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 
