@@ -26,6 +26,8 @@ pub fn on_a_machine(test: impl FnOnce() + Send) {
     };
     let run = || {
         ip("link set lo up");
+        // The strictest setting that distributions have.
+        std::fs::write("/proc/sys/net/ipv4/conf/all/rp_filter", "1").unwrap();
         test();
     };
     namespace.run(run).unwrap();
