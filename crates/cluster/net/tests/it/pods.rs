@@ -1,8 +1,8 @@
 use std::time::Instant;
 
-use deploy_cluster_net::network::Network;
+use deploy_cluster_net::network::{NetError, Network};
 
-use super::machine::{Pod, ip, nft, on_a_machine, start, wait};
+use super::machine::{Pod, ip, nft, on_a_machine, options, start, wait};
 
 #[test]
 fn pods_reach_each_other_and_the_node() {
@@ -85,5 +85,20 @@ fn a_hundred_pods_are_attached_in_little_time() {
         let each = started.elapsed() / 100;
         eprintln!("a pod is attached in {each:?}");
         assert!(each.as_millis() < 50, "{each:?}");
+    });
+}
+
+#[test]
+fn without_the_right_to_it_says_what_is_missing() {
+    on_a_machine(|| {
+        let mut now = rustix::thread::capabilities(None).unwrap();
+        now.effective.remove(rustix::thread::CapabilitySet::NET_ADMIN);
+        // Of this thread alone.
+        rustix::thread::set_capabilities(None, now).unwrap();
+        let Err(error) = Network::start(options("aaaa0006")) else {
+            panic!("it has no right to");
+        };
+        assert!(matches!(error, NetError::NotAllowed), "{error:?}");
+        assert!(error.to_string().contains("root"), "{error}");
     });
 }
