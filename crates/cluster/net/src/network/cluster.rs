@@ -14,7 +14,7 @@ use super::probe;
 use crate::addresses::Cidr;
 use crate::conntrack;
 use crate::firewall::{self, Obstacle};
-use crate::link::{self, Namespace};
+use crate::link::{self, Link, Namespace};
 use crate::netlink::{Family, NetlinkError, Socket};
 use crate::nft::{self, Applied, Ruleset, Table, TableError, foreign_chains};
 use crate::services::{Input, Node, Serving, program};
@@ -54,13 +54,27 @@ impl Network {
     /// Makes the bridge where it is missing, and finds the pods of a server before this one.
     ///
     /// # Errors
-    /// What is missing, and how to get it.
+    /// What is missing, and how to get it. Then nothing is left behind that was not there before.
     pub fn start(options: Options) -> Result<Network, NetError> {
         let mut socket = open()?;
-        let bridge_name = bridge_name(&options.id);
+        let (id, name) = (options.id.clone(), bridge_name(&options.id));
         let links = read(link::links(&mut socket))?;
+        let known = links.iter().find(|link| link.name == name);
+        let started = Network::with(socket, options, &links, known);
+        if started.is_err() && known.is_none() {
+            // Why it does not start is what people must hear, not what else goes wrong now.
+            drop(Network::sweep(&id));
+        }
+        started
+    }
+
+    fn with(
+        mut socket: Socket,
+        options: Options,
+        links: &[Link],
+        known: Option<&Link>,
+    ) -> Result<Network, NetError> {
         let routes = read(link::routes(&mut socket))?;
-        let known = links.iter().find(|link| link.name == bridge_name);
         let bridge = match known
             .map(|link| existing_bridge(&mut socket, link))
             .transpose()?
@@ -71,12 +85,12 @@ impl Network {
                 if let Some(broken) = known {
                     remove(&mut socket, &[broken.index])?;
                 }
-                make_bridge(&mut socket, &options, &links, &routes)?
+                make_bridge(&mut socket, &options, links, &routes)?
             }
         };
         settings(&bridge.name)?;
         services_route(&mut socket, &bridge, options.service_range)?;
-        let found = adopt(&mut socket, &bridge, &links)?;
+        let found = adopt(&mut socket, &bridge, links)?;
         let node_address = node_address(&mut socket, &routes, bridge.network.nth(1))?;
         let table = Table::open().map_err(netfilter)?;
         let network = Network {
@@ -247,7 +261,7 @@ impl Network {
         blocking(move || {
             let mut socket = locked(&inner.removing);
             locked(&inner.pods).links.clear();
-            sweep_with(&mut socket, &mut locked(&inner.table), &inner.options.id)
+            sweep_with(&mut socket, Some(&mut locked(&inner.table)), &inner.options.id)
         })
         .await
     }
@@ -257,8 +271,9 @@ impl Network {
     /// # Errors
     /// What the kernel refuses.
     pub fn sweep(id: &str) -> Result<(), NetError> {
-        let table = Table::open().map_err(netfilter);
-        sweep_with(&mut open()?, &mut table?, id)
+        // A kernel without nf_tables has no table, and may still have a bridge.
+        let mut table = Table::open().ok();
+        sweep_with(&mut open()?, table.as_mut(), id)
     }
 }
 

@@ -142,10 +142,11 @@ pub(super) fn set(name: &str, value: &str) -> Result<(), NetError> {
     std::fs::write(&path, value).map_err(|source| NetError::Setting { path, source })
 }
 
-pub(super) fn sweep_with(socket: &mut Socket, table: &mut Table, id: &str) -> Result<(), NetError> {
+pub(super) fn sweep_with(socket: &mut Socket, table: Option<&mut Table>, id: &str) -> Result<(), NetError> {
     let name = table_name(id);
-    // A kernel without nf_tables has no table either.
-    if table.exists(&name).unwrap_or(false) {
+    if let Some(table) = table
+        && table.exists(&name).unwrap_or(false)
+    {
         table.remove(&name)?;
     }
     let links = read(link::links(socket))?;

@@ -63,7 +63,7 @@ impl Inner {
     pub(super) fn link(&self, uid: &str, address: Ipv4Addr) -> Result<Pod, NetError> {
         let namespace = Namespace::create().map_err(allowed)?;
         let mut inside = namespace.run(|| {
-            quiet_redirects();
+            settings_inside();
             open()
         })??;
         let name = pod_link_name(&self.options.id, uid);
@@ -199,10 +199,17 @@ fn living_namespaces(socket: &mut Socket) -> BTreeMap<u32, Namespace> {
     found
 }
 
-/// Packets between pods pass the gateway although a shorter way exists; nobody in the pod shall believe who says so.
-fn quiet_redirects() {
-    for interface in ["all", "default"] {
-        // A pod that believes them loses nothing but answers of services, and the ruleset lets none out.
-        let _ = set(&format!("net/ipv4/conf/{interface}/accept_redirects"), "0");
+/// Settings of a pod's namespace; who runs in it may still have others.
+fn settings_inside() {
+    // Packets between pods pass the gateway although a shorter way exists; nobody in the pod shall believe who says so.
+    let quiet = ["all", "default"].map(|link| (format!("net/ipv4/conf/{link}/accept_redirects"), "0"));
+    // As containerd 2 has it: no capability is needed to listen on port 80 and to ping.
+    let open = [
+        ("net/ipv4/ip_unprivileged_port_start".to_owned(), "0"),
+        ("net/ipv4/ping_group_range".to_owned(), "0\t2147483647"),
+    ];
+    for (name, value) in quiet.into_iter().chain(open) {
+        // A kernel without the setting has a pod without it.
+        drop(set(&name, value));
     }
 }

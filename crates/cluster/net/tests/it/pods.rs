@@ -18,6 +18,19 @@ fn pods_reach_each_other_and_the_node() {
 }
 
 #[test]
+fn a_pod_listens_where_it_likes() {
+    on_a_machine(|| {
+        let pod = Pod::new(&start("aaaa0007"), "web");
+        let setting =
+            |name: &str| pod.run(|| std::fs::read_to_string(format!("/proc/sys/net/ipv4/{name}")).unwrap());
+        assert_eq!(setting("ip_unprivileged_port_start").trim(), "0");
+        assert_eq!(setting("ping_group_range").trim(), "0\t2147483647");
+        assert_eq!(setting("conf/all/accept_redirects").trim(), "0");
+        assert_eq!(setting("conf/eth0/accept_redirects").trim(), "0");
+    });
+}
+
+#[test]
 fn what_a_server_left_is_found_again() {
     on_a_machine(|| {
         let network = start("aaaa0002");
