@@ -55,7 +55,8 @@ impl Table {
     }
 
     /// Makes the table hold this, all at once: packets meet what was before or what is wanted, nothing between. What
-    /// stays is not touched.
+    /// stays is not touched. The batch names no generation (`NFNL_BATCH_GENID`): it is not made from what was read, and
+    /// what others do to their tables meanwhile is no reason to start again. What they do to ours, news tell.
     ///
     /// # Errors
     /// Where the kernel refuses.
