@@ -29,8 +29,9 @@ pub const ATTRIBUTES_MAX: usize = 128;
 /// Bytes of a path in a layer: the kernel's PATH_MAX.
 pub const PATH_BYTES_MAX: usize = 4096;
 
-/// Depth of a path in a layer: what 4,096 bytes can hold of sensible names; removing a tree recurses by it.
-pub const PATH_DEPTH_MAX: usize = 512;
+/// Depth of folders in a layer, links followed. The deepest trees known (node_modules of old) have some 60; whoever
+/// removes a tree holds a descriptor per level, and a process may have 1,024.
+pub const PATH_DEPTH_MAX: usize = 256;
 
 /// Entries of an archive of images (blobs of all its images, not files of their layers).
 pub const ARCHIVE_ENTRIES_MAX: usize = 10_000;

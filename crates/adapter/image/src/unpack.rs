@@ -69,8 +69,10 @@ pub fn unpack<R: Read>(folder: &Path, tar: R) -> Result<Unpacked, UnpackError> {
     let root = rustix::fs::open(folder, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .map_err(|error| failed(b".", error))?;
     let mut reader = Reader::new(tar);
+    let depth = depth(root.as_fd()).map_err(|error| failed(b".", error))?;
     let mut unpacker = Unpacker {
         root,
+        depth,
         times: Vec::new(),
         done: Unpacked::default(),
         buffer: vec![0; limits::COPY_BYTES],
@@ -83,6 +85,8 @@ pub fn unpack<R: Read>(folder: &Path, tar: R) -> Result<Unpacked, UnpackError> {
 
 struct Unpacker {
     root: OwnedFd,
+    /// How deep the root itself lies.
+    depth: usize,
     /// Times of folders, set at the end: every entry inside changes them.
     times: Vec<(PathBuf, Timestamps)>,
     done: Unpacked,
@@ -110,6 +114,7 @@ impl Unpacker {
         match entry.kind {
             Kind::File => self.file(entry, parent.as_fd(), name, bytes)?,
             Kind::Directory => {
+                self.bounded(parent.as_fd()).map_err(error)?;
                 match rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(0o700)) {
                     Ok(()) | Err(Errno::EXIST) => {}
                     Err(errno) => return Err(error(errno)),
@@ -233,6 +238,7 @@ impl Unpacker {
                 Err(errno) => return Err(errno),
             }
             let name = part.as_os_str();
+            self.bounded(parent.as_fd())?;
             let covers = make_room(parent.as_fd(), name, true)?;
             rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(0o755))?;
             rustix::fs::chmodat(&parent, name, Mode::from_raw_mode(0o755), AtFlags::empty())?;
@@ -241,6 +247,16 @@ impl Unpacker {
             }
         }
         self.open(path)
+    }
+
+    /// Refuses a folder below one that lies as deep as may be. Names are short, but a link leads from one deep folder
+    /// to the next, and nobody could remove what came of it.
+    fn bounded(&self, parent: BorrowedFd<'_>) -> Result<(), Errno> {
+        if depth(parent)?.saturating_sub(self.depth) < limits::PATH_DEPTH_MAX {
+            Ok(())
+        } else {
+            Err(Errno::NAMETOOLONG)
+        }
     }
 
     fn finish(self) -> Result<Unpacked, UnpackError> {
@@ -380,6 +396,14 @@ fn own(parent: BorrowedFd<'_>, name: &OsStr, entry: &Entry) -> Result<(), Errno>
 
 fn set_opaque(parent: BorrowedFd<'_>, name: &OsStr) -> Result<(), Errno> {
     rustix::fs::lsetxattr(by_name(parent, name), OPAQUE_ATTRIBUTE, b"y", XattrFlags::empty())
+}
+
+/// How many names lead to a folder from the root of the machine, by the kernel's own account.
+fn depth(folder: BorrowedFd<'_>) -> Result<usize, Errno> {
+    let link = by_name(folder, OsStr::new(""));
+    let link = link.as_os_str().as_bytes().trim_ascii_end();
+    let path = rustix::fs::readlink(link.strip_suffix(b"/").unwrap_or(link), Vec::new())?;
+    Ok(path.to_bytes().iter().filter(|&&b| b == b'/').count())
 }
 
 /// A path that names an entry of an opened folder, for calls that take no folder: its last part is not followed.

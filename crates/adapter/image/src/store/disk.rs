@@ -114,11 +114,8 @@ pub fn sweep(parent: &Path) -> Result<(), StoreError> {
         let path = entry.map_err(|error| StoreError::disk(parent, error))?.path();
         let Ok(folder) = File::open(&path) else { continue };
         if rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive).is_ok() {
-            match fs::remove_dir_all(&path) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(StoreError::disk(&path, error)),
-            }
+            // What does not go costs room on the disk; a store that does not open would cost all images.
+            let _ = fs::remove_dir_all(&path);
         }
     }
     Ok(())

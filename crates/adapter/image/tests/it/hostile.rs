@@ -77,6 +77,29 @@ fn links_lead_nowhere_but_into_the_layer() {
 }
 
 #[test]
+fn links_do_not_make_a_tree_that_nobody_can_remove() {
+    if !is_root("links_do_not_make_a_tree_that_nobody_can_remove") {
+        return;
+    }
+    // Each link leads to the end of a deep path, from which the next one goes on.
+    let deep = "a/".repeat(40);
+    let mut tar = Tar::default().folder(&deep).symlink("l0", &deep);
+    for number in 0..60 {
+        let here = format!("l{number}/{deep}");
+        tar = tar.folder(&here).symlink(&format!("l{}", number + 1), &here);
+    }
+    let tar = tar.end();
+    let temp = Temp::new();
+    let root = temp.path("images");
+    let store = Store::open(&root).expect("a store");
+    let error = store
+        .ingest(None, &sha256(&tar), &mut &*tar)
+        .expect_err("it has no end");
+    assert!(error.to_string().starts_with("cannot write \"l"), "{error}");
+    assert_eq!(leftovers(&root), Vec::<String>::new());
+}
+
+#[test]
 fn wrong_digests_leave_nothing() {
     if !is_root("wrong_digests_leave_nothing") {
         return;

@@ -126,6 +126,9 @@ fn later_entries_replace_earlier_ones() {
     );
 }
 
+/// `cap_net_bind_service=ep`, as the kernel stores it (linux/capability.h, `vfs_cap_data`).
+const CAPABILITY: &str = "\x01\0\0\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+
 #[test]
 fn attributes_that_belong_to_the_image() {
     if !is_root("attributes_that_belong_to_the_image") {
@@ -136,6 +139,8 @@ fn attributes_that_belong_to_the_image() {
     let tar = Tar::default()
         .attribute("user.note", "hello")
         .file("a", b"x")
+        .attribute("security.capability", CAPABILITY)
+        .file("ping", b"x")
         .attribute("trusted.overlay.redirect", "/etc")
         .folder("b")
         .attribute("trusted.overlay.opaque", "y")
@@ -154,6 +159,7 @@ fn attributes_that_belong_to_the_image() {
     if let Some(note) = get("a", "user.note") {
         assert_eq!(note, "hello");
     }
+    assert_eq!(get("ping", "security.capability").as_deref(), Some(CAPABILITY));
     assert_eq!(get("b", "trusted.overlay.redirect"), None);
     assert_eq!(get("c", "trusted.overlay.opaque"), None);
 }
