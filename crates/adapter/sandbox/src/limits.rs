@@ -72,3 +72,6 @@ pub const MAX_CGROUP_DEPTH: usize = 64;
 
 /// What is read of a container's /etc/passwd, for a home folder: 10,000 users.
 pub const MAX_PASSWD_BYTES: u64 = 1 << 20;
+
+/// What is kept of libcontainer's words about one failure.
+pub const MAX_WORDS_BYTES: u64 = 4 << 10;

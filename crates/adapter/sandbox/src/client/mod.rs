@@ -117,8 +117,13 @@ impl Sandboxes {
 
     async fn find(&self, folder: &Path) -> Result<Sandbox, SandboxError> {
         let lost = |error: io::Error| SandboxError::Lost(error.to_string());
-        let open = File::open(folder).map_err(lost)?;
-        let socket = UnixStream::connect(short(&open, SOCKET)).map_err(lost)?;
+        let at = folder.to_path_buf();
+        let socket = blocking(move || {
+            let open = File::open(at)?;
+            UnixStream::connect(short(&open, SOCKET))
+        })
+        .await
+        .map_err(lost)?;
         let connection = self.connect(socket.into())?;
         match connection
             .ask(RequestBody::Describe, &[], REQUEST_DEADLINE)

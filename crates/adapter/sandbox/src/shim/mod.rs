@@ -12,6 +12,7 @@ mod rootfs;
 mod runtime;
 mod serve;
 mod setup;
+mod words;
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -68,6 +69,7 @@ fn shim(folder: &Path) -> io::Result<()> {
     let socket = rustix::io::dup(rustix::stdio::stdin())?;
     rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
     setup::daemonise(folder)?;
+    words::listen();
     let mut decoder = Decoder::default();
     let request: Request = read(&socket, &mut decoder)?;
     let RequestBody::Create(setup) = request.body else {

@@ -64,6 +64,8 @@ impl Place<'_> {
                 read_pid(&pid_file)?
             }
             None => {
+                // Words about what has been got over.
+                super::words::said();
                 let builder = self.builder(run, stdio, console.as_ref())?;
                 let container = builder
                     .as_init(self.folder)
@@ -125,6 +127,7 @@ impl Place<'_> {
                 read_pid(&pid_file)?
             }
             None => {
+                super::words::said();
                 let builder = self.builder(run, stdio, console.as_ref())?;
                 let pid = builder
                     .as_tenant()
@@ -293,6 +296,13 @@ fn translate(error: &dyn std::error::Error) -> SandboxError {
     let text = words.join(": ");
     match text.find(PROGRAM) {
         Some(place) => SandboxError::Program(text[place + PROGRAM.len()..].to_owned()),
-        None => SandboxError::Runtime(text),
+        None => {
+            let said = super::words::said();
+            SandboxError::Runtime(if said.is_empty() {
+                text
+            } else {
+                format!("{text} ({said})")
+            })
+        }
     }
 }

@@ -33,7 +33,8 @@ fn links_in_an_image_lead_nowhere() {
         let mut spec = world.container("one", "true");
         spec.rootfs.lower.insert(0, evil.clone());
         spec.mounts = vec![Mount::bind(&prey, "/mnt/made", true)];
-        assert!(sandbox.create_container(spec).await.is_err());
+        let error = sandbox.create_container(spec).await.unwrap_err();
+        assert!(error.to_string().contains("/mnt/made"), "{error}");
         assert_eq!(
             fs::read_dir(&prey).unwrap().count(),
             0,

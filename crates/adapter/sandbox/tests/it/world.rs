@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -75,33 +74,26 @@ impl Drop for Guard {
 const BUSYBOX: &str = "/bin/busybox";
 
 /// A layer with busybox under all its names.
-fn layer() -> PathBuf {
-    static LAYER: OnceLock<PathBuf> = OnceLock::new();
-    LAYER
-        .get_or_init(|| {
-            let path = std::env::temp_dir().join(format!("deploy-sandbox-layer-{}", std::process::id()));
-            for folder in ["bin", "etc", "tmp", "root", "data"] {
-                fs::create_dir_all(path.join(folder)).unwrap();
-            }
-            fs::copy(BUSYBOX, path.join("bin/busybox")).unwrap();
-            for name in [
-                "sh", "cat", "echo", "env", "id", "ls", "mkdir", "mknod", "mount", "ps", "pwd", "sleep",
-                "stty", "true", "false", "touch", "grep", "hostname", "head", "tail", "dd", "unshare",
-                "chroot", "kill", "tr", "wc", "yes", "sort", "rm", "setsid", "su", "stat", "printf",
-                "readlink", "date", "usleep", "seq", "tty",
-            ] {
-                let _ = symlink("busybox", path.join("bin").join(name));
-            }
-            fs::write(
-                path.join("etc/passwd"),
-                "root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/data:/bin/sh\n",
-            )
-            .unwrap();
-            fs::write(path.join("etc/group"), "root:x:0:\napp:x:1000:\n").unwrap();
-            fs::set_permissions(path.join("tmp"), fs::Permissions::from_mode(0o1777)).unwrap();
-            path
-        })
-        .clone()
+fn layer(path: &Path) {
+    for folder in ["bin", "etc", "tmp", "root", "data"] {
+        fs::create_dir_all(path.join(folder)).unwrap();
+    }
+    fs::copy(BUSYBOX, path.join("bin/busybox")).unwrap();
+    for name in [
+        "sh", "cat", "echo", "env", "id", "ls", "mkdir", "mknod", "mount", "ps", "pwd", "sleep", "stty",
+        "true", "false", "touch", "grep", "hostname", "head", "tail", "dd", "unshare", "chroot", "kill",
+        "tr", "wc", "yes", "sort", "rm", "setsid", "su", "stat", "printf", "readlink", "usleep", "seq",
+        "tty", "cut",
+    ] {
+        symlink("busybox", path.join("bin").join(name)).unwrap();
+    }
+    fs::write(
+        path.join("etc/passwd"),
+        "root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/data:/bin/sh\n",
+    )
+    .unwrap();
+    fs::write(path.join("etc/group"), "root:x:0:\napp:x:1000:\n").unwrap();
+    fs::set_permissions(path.join("tmp"), fs::Permissions::from_mode(0o1777)).unwrap();
 }
 
 pub struct World {
@@ -116,7 +108,7 @@ impl World {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let id = format!("{}-{number}-{name}", std::process::id());
         let root = std::env::temp_dir().join(format!("deploy-sandbox-{id}"));
-        fs::create_dir_all(&root).unwrap();
+        layer(&root.join("layer"));
         World {
             root,
             parent: format!("deploy-test-{id}"),
@@ -162,7 +154,7 @@ impl World {
         ContainerSpec {
             id: id.to_owned(),
             rootfs: Rootfs {
-                lower: vec![layer()],
+                lower: vec![self.root.join("layer")],
                 ..Rootfs::default()
             },
             args: args.iter().map(|one| (*one).to_owned()).collect(),
