@@ -2,6 +2,7 @@
 //! objects; a folder is made when a pod first mounts it, and removed when its object is deleted, which a finalizer makes wait
 //! for that.
 
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -14,6 +15,7 @@ use deploy_cluster_api::negotiate::PatchKind;
 use deploy_cluster_api::object;
 use deploy_cluster_api::options::DeleteOptions;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::remove;
 use crate::limits::{RECLAIM_BACK_OFF, RECLAIM_BACK_OFF_MAX};
@@ -74,22 +76,36 @@ impl Local {
         }
     }
 
-    /// Makes the class, and removes the folders of volumes that end, until it is dropped.
+    /// Makes the class, and removes the folders of volumes that end, until it is dropped. A volume whose folder cannot be
+    /// removed waits, the others do not.
     pub async fn serve(self) {
         // Without the class people can still make one of their own.
         self.ensure_class().await;
+        let mut failed = Failed::default();
         loop {
             let (volumes, revision) = self.client.list_at(&VOLUMES, None);
             for volume in volumes {
-                self.settle(&volume).await;
+                self.settle(&volume, &mut failed).await;
             }
             let Ok(mut changes) = self.client.watch(&VOLUMES, revision) else {
                 continue;
             };
             loop {
-                match changes.next().await {
-                    Ok(Change::Added(volume) | Change::Modified(volume, _)) => self.settle(&volume).await,
-                    Ok(Change::Deleted(_)) => {}
+                let change = tokio::select! {
+                    change = changes.next() => change,
+                    name = failed.next() => {
+                        match self.client.get(&VOLUMES, "", &name) {
+                            Some(volume) => self.settle(&volume, &mut failed).await,
+                            None => failed.forget(&name),
+                        }
+                        continue;
+                    }
+                };
+                match change {
+                    Ok(Change::Added(volume) | Change::Modified(volume, _)) => {
+                        self.settle(&volume, &mut failed).await;
+                    }
+                    Ok(Change::Deleted(volume)) => failed.forget(object::name(&volume)),
                     Err(ChangesEnd::Missed) => break,
                     Err(ChangesEnd::Closed) => return,
                 }
@@ -134,23 +150,21 @@ impl Local {
         self.client.create(&CLASSES, class).await.ok();
     }
 
-    /// Removes the folder of a volume that is being deleted, and lets the volume go. What fails is told and tried again.
-    async fn settle(&self, volume: &Arc<Value>) {
-        if !is_ending(volume) {
+    /// Removes the folder of a volume that is being deleted, and lets the volume go. What fails is told.
+    async fn settle(&self, volume: &Value, failed: &mut Failed) {
+        let name = object::name(volume);
+        if !is_ending(volume) || failed.waits(name) {
             return;
         }
-        let mut wait = RECLAIM_BACK_OFF;
-        while let Err(error) = self.end(volume).await {
-            let current = self.client.get(&VOLUMES, "", object::name(volume));
-            if !current.is_some_and(|current| is_ending(&current)) {
-                return;
+        match self.end(volume).await {
+            Ok(()) => failed.forget(name),
+            Err(error) => {
+                failed.again(name);
+                self.client
+                    .event(volume, "Warning", "VolumeFailedDelete", &error)
+                    .await
+                    .ok();
             }
-            self.client
-                .event(volume, "Warning", "VolumeFailedDelete", &error)
-                .await
-                .ok();
-            tokio::time::sleep(wait).await;
-            wait = next(wait);
         }
     }
 
@@ -195,8 +209,40 @@ fn is_ending(volume: &Value) -> bool {
     object::is_deleting(volume) && finalizers.any(|name| name == FINALIZER)
 }
 
-fn next(wait: Duration) -> Duration {
-    (wait * 2).min(RECLAIM_BACK_OFF_MAX)
+/// The volumes whose folders could not be removed: when each is tried again, and how long it waited.
+#[derive(Default)]
+struct Failed(BTreeMap<String, (Instant, Duration)>);
+
+impl Failed {
+    /// It is not its turn yet.
+    fn waits(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|(due, _)| *due > Instant::now())
+    }
+
+    /// It has failed now; each time it waits twice as long.
+    fn again(&mut self, name: &str) {
+        let waited = self
+            .0
+            .get(name)
+            .map(|(_, wait)| (*wait * 2).min(RECLAIM_BACK_OFF_MAX));
+        let wait = waited.unwrap_or(RECLAIM_BACK_OFF);
+        self.0.insert(name.to_owned(), (Instant::now() + wait, wait));
+    }
+
+    fn forget(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
+    /// The next whose turn has come; never, where none waits.
+    async fn next(&self) -> String {
+        match self.0.iter().min_by_key(|(_, (due, _))| *due) {
+            Some((name, (due, _))) => {
+                tokio::time::sleep_until(*due).await;
+                name.clone()
+            }
+            None => std::future::pending().await,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -224,6 +270,26 @@ mod tests {
             make(&root, &foreign).expect("nothing to do");
             assert!(!foreign.exists());
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_fails_waits_longer_each_time() {
+        let mut failed = Failed::default();
+        let start = Instant::now();
+        for (seconds, name) in [(1, "a"), (3, "a"), (7, "a")] {
+            failed.again(name);
+            assert!(failed.waits(name) && !failed.waits("b"));
+            assert_eq!(failed.next().await, name);
+            assert_eq!(start.elapsed(), Duration::from_secs(seconds));
+        }
+        for _ in 0..20 {
+            failed.again("a");
+        }
+        failed.again("b");
+        assert_eq!(failed.next().await, "b");
+        failed.forget("b");
+        assert_eq!(failed.next().await, "a");
+        assert!(start.elapsed() <= Duration::from_secs(8) + RECLAIM_BACK_OFF_MAX);
     }
 
     #[test]
