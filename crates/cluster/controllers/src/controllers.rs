@@ -3,7 +3,7 @@
 use crate::controller::Controller;
 use crate::{
     cluster_role, cron_job, daemon_set, deployment, disruption, endpoints, ephemeral_volume, job, local_path,
-    namespace, node, pod_gc, quota, replica_set, scheduler, service_account, stateful_set, volume_binding,
+    namespace, node, pod_gc, quota, replica_set, scheduler, service_account, stateful_set, taint_eviction, volume_binding,
     volume_protection,
 };
 
@@ -15,6 +15,7 @@ pub static ALL: &[Controller] = &[
     deployment::CONTROLLER,
     disruption::CONTROLLER,
     endpoints::legacy::CONTROLLER,
+    endpoints::mirror::CONTROLLER,
     endpoints::slices::CONTROLLER,
     ephemeral_volume::CONTROLLER,
     job::CONTROLLER,
@@ -29,6 +30,7 @@ pub static ALL: &[Controller] = &[
     service_account::ACCOUNTS,
     service_account::ROOT_CA,
     stateful_set::CONTROLLER,
+    taint_eviction::CONTROLLER,
     volume_binding::CONTROLLER,
     volume_protection::CLAIMS,
     volume_protection::VOLUMES,

@@ -68,6 +68,7 @@ kinds! {
     REPLICA_SET = "apps" "v1" "replicasets" "ReplicaSet" true;
     STATEFUL_SET = "apps" "v1" "statefulsets" "StatefulSet" true;
     CRON_JOB = "batch" "v1" "cronjobs" "CronJob" true;
+    LEASE = "coordination.k8s.io" "v1" "leases" "Lease" true;
     JOB = "batch" "v1" "jobs" "Job" true;
     ENDPOINT_SLICE = "discovery.k8s.io" "v1" "endpointslices" "EndpointSlice" true;
     POD_DISRUPTION_BUDGET = "policy" "v1" "poddisruptionbudgets" "PodDisruptionBudget" true;

@@ -1,21 +1,26 @@
-//! Nodes: what their conditions say becomes taints (`pkg/controller/nodelifecycle`, `TaintNodesByCondition`).
-//!
-//! Nobody watches here whether a node still renews its lease: a node is what it says it is.
+//! Nodes: what their conditions say becomes taints (`pkg/controller/nodelifecycle`, `TaintNodesByCondition`). One that has
+//! fallen silent says nothing any more: [`node_health`] says it.
 
 use serde_json::{Value, json};
 
 use crate::controller::{self, Controller, Look, Watch};
 use crate::effect::{Effect, Outcome};
-use crate::kind::NODE;
-use crate::object;
+use crate::kind::{LEASE, NODE};
+use crate::{node_health, object};
 
 /// The row of this controller.
 pub const CONTROLLER: Controller = Controller {
     name: "node-controller",
-    watches: &[Watch {
-        kind: NODE,
-        keys: controller::itself,
-    }],
+    watches: &[
+        Watch {
+            kind: NODE,
+            keys: controller::itself,
+        },
+        Watch {
+            kind: LEASE,
+            keys: node_health::of_lease,
+        },
+    ],
     reconcile,
     workers: 2,
 };
@@ -41,8 +46,15 @@ const BY_CONDITION: &[(&str, &str, &str)] = &[
 fn reconcile(look: &Look<'_>) -> Outcome {
     let mut outcome = Outcome::nothing();
     let Some(node) = look.view.get(&NODE, "", &look.key.name) else {
+        look.view.forget(&look.key.name);
         return outcome;
     };
+    let health = node_health::look(look, &node);
+    if !health.effects.is_empty() {
+        // The taints follow when the node says that it is silent.
+        return health;
+    }
+    outcome.again_after = health.again_after;
     let wanted = wanted(&node);
     let known: Vec<&Value> = node["spec"]["taints"].as_array().into_iter().flatten().collect();
     let is_wanted = |taint: &Value| wanted.iter().any(|(key, effect)| same(taint, key, effect));

@@ -1,7 +1,9 @@
 //! What a controller may read: the objects of the cluster as they are now.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::kind::Kind;
@@ -16,8 +18,41 @@ pub trait View {
     /// All objects, or those of a namespace, by namespace and name.
     fn list(&self, kind: &Kind, namespace: Option<&str>) -> Vec<Arc<Value>>;
 
+    /// When `who` first gave this sign of life; `now` if that is just now. Clocks of nodes are not asked, so what counts is
+    /// when somebody here has seen it.
+    fn first_seen(&self, who: &str, sign: &str, now: Timestamp) -> Timestamp;
+
+    /// `who` is gone.
+    fn forget(&self, who: &str);
+
     /// Every resource that has objects of its own, each once, in the version that is stored.
     fn kinds(&self) -> Vec<Kind>;
+}
+
+/// The last sign of life of each, and when it was first seen.
+#[derive(Debug, Default)]
+pub struct Sightings {
+    seen: Mutex<HashMap<String, (String, Timestamp)>>,
+}
+
+impl Sightings {
+    /// See [`View::first_seen`].
+    pub fn first_seen(&self, who: &str, sign: &str, now: Timestamp) -> Timestamp {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        match seen.get(who) {
+            Some((known, since)) if known == sign => *since,
+            _ => {
+                seen.insert(who.to_owned(), (sign.to_owned(), now));
+                now
+            }
+        }
+    }
+
+    /// See [`View::forget`].
+    pub fn forget(&self, who: &str) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.remove(who);
+    }
 }
 
 impl dyn View + '_ {
@@ -41,6 +76,7 @@ pub mod memory {
     #[derive(Default)]
     pub struct Memory {
         objects: BTreeMap<(String, String, String), Arc<Value>>,
+        sightings: Sightings,
     }
 
     impl Memory {
@@ -85,6 +121,14 @@ pub mod memory {
                 .filter(|((_, ns, _), _)| namespace.is_none_or(|wanted| wanted == ns))
                 .map(|(_, object)| object.clone())
                 .collect()
+        }
+
+        fn first_seen(&self, who: &str, sign: &str, now: Timestamp) -> Timestamp {
+            self.sightings.first_seen(who, sign, now)
+        }
+
+        fn forget(&self, who: &str) {
+            self.sightings.forget(who);
         }
 
         fn kinds(&self) -> Vec<Kind> {

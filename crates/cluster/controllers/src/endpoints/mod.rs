@@ -2,6 +2,7 @@
 //! (`pkg/controller/endpointslice`, `pkg/controller/endpoint`).
 
 pub mod legacy;
+pub mod mirror;
 pub mod slices;
 
 use std::sync::Arc;

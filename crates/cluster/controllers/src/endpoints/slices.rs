@@ -40,14 +40,14 @@ pub const CONTROLLER: Controller = Controller {
     workers: 5,
 };
 
-const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+pub(super) const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 const MANAGER: &str = "endpointslice-controller.k8s.io";
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
+pub(super) const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 /// `--max-endpoints-per-slice`
 const ENDPOINTS_MAX: usize = 100;
 
-fn of_slice(_: &dyn View, change: &Change<'_>) -> Vec<Key> {
+pub(super) fn of_slice(_: &dyn View, change: &Change<'_>) -> Vec<Key> {
     let Some(service) = object::label(change.object, SERVICE_NAME) else {
         return Vec::new();
     };
@@ -140,7 +140,7 @@ fn existing(view: &dyn View, service: &Value) -> Vec<Arc<Value>> {
     slices
 }
 
-fn delete(slice: &Value) -> Effect {
+pub(super) fn delete(slice: &Value) -> Effect {
     Effect::Delete {
         kind: ENDPOINT_SLICE,
         namespace: object::namespace(slice).to_owned(),

@@ -20,7 +20,7 @@ use crate::garbage::{self, decide};
 use crate::kind::{CUSTOM_RESOURCE_DEFINITION, Kind, NAMESPACE, RESOURCE_QUOTA};
 use crate::object;
 use crate::quota;
-use crate::view::View;
+use crate::view::{Sightings, View};
 
 /// So many objects are judged side by side.
 const WORKERS: usize = 4;
@@ -220,10 +220,11 @@ impl Everything {
     }
 
     async fn work(self: Arc<Self>) {
+        let sightings = Sightings::default();
         while let Some(key) = self.queue.next().await {
             let outcome = {
                 let graph = lock(&self.graph);
-                let view: &dyn View = &Store(self.client(), &self.carrier.api);
+                let view: &dyn View = &Store(self.client(), &self.carrier.api, &sightings);
                 decide(view, &graph, &key.name)
             };
             match self.carrier.carry_out(outcome.effects).await {

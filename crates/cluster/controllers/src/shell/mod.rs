@@ -22,7 +22,7 @@ use self::everything::Everything;
 use self::queue::Queue;
 use crate::controller::{Change, Controller, Look, Watch};
 use crate::kind::Kind;
-use crate::view::View;
+use crate::view::{Sightings, View};
 use crate::{namespace, quota};
 
 /// The controllers that run in this process.
@@ -37,6 +37,8 @@ struct Running {
     controller: &'static Controller,
     queue: Arc<Queue>,
     carrier: Arc<Carrier>,
+    /// Who was seen alive.
+    sightings: Arc<Sightings>,
 }
 
 /// Whoever is woken by a resource: the place of the controller, and its watch.
@@ -104,6 +106,7 @@ impl Running {
         Running {
             controller,
             queue: Arc::default(),
+            sightings: Arc::default(),
             carrier: Arc::new(Carrier {
                 api: api.clone(),
                 client,
@@ -154,8 +157,8 @@ fn event_source(controller: &'static str) -> &'static str {
 async fn listen(client: Client, api: Api, kind: Kind, listeners: Listeners, running: Arc<Vec<Running>>) {
     let wake = |change: &Change<'_>| {
         for (place, watch) in &listeners {
-            let queue = &running[*place].queue;
-            for key in (watch.keys)(&Store(&client, &api), change) {
+            let Running { queue, sightings, .. } = &running[*place];
+            for key in (watch.keys)(&Store(&client, &api, sightings), change) {
                 queue.add(key);
             }
         }
@@ -214,10 +217,11 @@ async fn work(running: Arc<Vec<Running>>, place: usize) {
         controller,
         queue,
         carrier,
+        sightings,
     } = &running[place];
     while let Some(key) = queue.next().await {
         let look = |failure| {
-            let view = Store(&carrier.client, &carrier.api);
+            let view = Store(&carrier.client, &carrier.api, sightings);
             (controller.reconcile)(&Look {
                 view: &view,
                 key: &key,
@@ -245,7 +249,7 @@ async fn work(running: Arc<Vec<Running>>, place: usize) {
 }
 
 /// The state of the cluster, as the API server has it now.
-struct Store<'a>(&'a Client, &'a Api);
+struct Store<'a>(&'a Client, &'a Api, &'a Sightings);
 
 impl View for Store<'_> {
     fn get(&self, kind: &Kind, namespace: &str, name: &str) -> Option<Arc<Value>> {
@@ -254,6 +258,14 @@ impl View for Store<'_> {
 
     fn list(&self, kind: &Kind, namespace: Option<&str>) -> Vec<Arc<Value>> {
         self.0.list(&id(kind), namespace)
+    }
+
+    fn first_seen(&self, who: &str, sign: &str, now: Timestamp) -> Timestamp {
+        self.2.first_seen(who, sign, now)
+    }
+
+    fn forget(&self, who: &str) {
+        self.2.forget(who);
     }
 
     fn kinds(&self) -> Vec<Kind> {
