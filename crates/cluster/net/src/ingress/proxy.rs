@@ -349,14 +349,11 @@ impl Passage {
         if parts.status != StatusCode::SWITCHING_PROTOCOLS {
             return Response::from_parts(parts, AnswerBody::passing(body, self));
         }
-        let stream = match self.upstream.take() {
-            Some(upstream) => upstream.into_stream().await,
-            None => None,
-        };
-        let (Some(stream), Some(on_upgrade)) = (stream, on_upgrade) else {
+        let (Some(upstream), Some(on_upgrade)) = (self.upstream.take(), on_upgrade) else {
             // Nobody has asked for it.
             return self.failed(&BROKEN);
         };
+        let stream = upstream.into_stream().await;
         if let Some(protocol) = protocol {
             parts.headers.insert(UPGRADE, protocol);
         }

@@ -28,8 +28,9 @@ use super::limits;
 pub struct Upstream {
     address: SocketAddr,
     sender: SendRequest<RequestBody>,
-    /// `None` once it has ended.
-    connection: Option<Box<Connection<TokioIo<TcpStream>, RequestBody>>>,
+    connection: Box<Connection<TokioIo<TcpStream>, RequestBody>>,
+    /// The connection has said its last word, and must not be asked again.
+    ended: bool,
     /// It has carried a request before.
     used: bool,
 }
@@ -74,7 +75,8 @@ impl Upstream {
         Ok(Upstream {
             address,
             sender,
-            connection: Some(Box::new(connection)),
+            connection: Box::new(connection),
+            ended: false,
             used: false,
         })
     }
@@ -91,10 +93,10 @@ impl Upstream {
     pub async fn send(&mut self, request: Request<RequestBody>) -> Result<Response<Incoming>, SendError> {
         self.used = true;
         let mut answer = std::pin::pin!(self.sender.try_send_request(request));
-        let connection = &mut self.connection;
+        let (connection, ended) = (&mut self.connection, &mut self.ended);
         poll_fn(|context| {
             // First the connection: what it reads completes the answer.
-            drive(connection, context);
+            drive(connection, ended, context);
             answer.as_mut().poll(context)
         })
         .await
@@ -106,17 +108,20 @@ impl Upstream {
 
     /// Moves bytes in both directions. `true`: it has ended.
     pub fn poll(&mut self, context: &mut Context<'_>) -> bool {
-        drive(&mut self.connection, context);
-        self.connection.is_none()
+        drive(&mut self.connection, &mut self.ended, context);
+        self.ended
     }
 
     /// After an answer that switches protocols: the plain connection, and what was read beyond the answer.
-    pub async fn into_stream(mut self) -> Option<(TcpStream, bytes::Bytes)> {
-        let mut connection = self.connection.take()?;
-        // It ends because the answer has ended HTTP; errors show on the stream itself.
-        let _ = poll_fn(|context| connection.poll_without_shutdown(context)).await;
-        let parts = connection.into_parts();
-        Some((parts.io.into_inner(), parts.read_buf))
+    pub async fn into_stream(mut self) -> (TcpStream, bytes::Bytes) {
+        // HTTP ends with such an answer; errors show on the stream itself.
+        poll_fn(|context| match self.poll(context) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        })
+        .await;
+        let parts = self.connection.into_parts();
+        (parts.io.into_inner(), parts.read_buf)
     }
 
     /// Whether it can take a request now.
@@ -126,13 +131,12 @@ impl Upstream {
 }
 
 fn drive(
-    connection: &mut Option<Box<Connection<TokioIo<TcpStream>, RequestBody>>>,
+    connection: &mut Connection<TokioIo<TcpStream>, RequestBody>,
+    ended: &mut bool,
     context: &mut Context<'_>,
 ) {
-    if let Some(running) = connection
-        && let Poll::Ready(_) = Pin::new(&mut **running).poll(context)
-    {
-        *connection = None;
+    if !*ended {
+        *ended = Pin::new(connection).poll(context).is_ready();
     }
 }
 
@@ -161,7 +165,7 @@ impl Pool {
 
     /// Keeps a connection whose answer has ended. The surplus is closed.
     pub fn put(&self, upstream: Upstream) {
-        if upstream.connection.is_none() || upstream.sender.is_closed() {
+        if upstream.ended || upstream.sender.is_closed() {
             return;
         }
         let mut kept = self.kept.borrow_mut();

@@ -7,6 +7,8 @@
 )]
 
 mod dns;
+mod ingress;
+mod laws;
 mod machine;
 mod pods;
 mod serving;
