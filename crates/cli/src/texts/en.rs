@@ -1,6 +1,6 @@
 use super::{
-    ApplyWords, ClusterWords, Columns, CommandText, ConfigErrors, KustomizeFlags, RenderFlags, Texts,
-    UsageErrors,
+    ApplyWords, ClusterWords, Columns, CommandText, ConfigErrors, ImageWords, KustomizeFlags, RenderFlags,
+    Texts, UsageErrors,
 };
 
 pub static TEXTS: Texts = Texts {
@@ -230,9 +230,46 @@ export KUBECONFIG=$(deploy cluster kubeconfig --path)",
         long: "",
         examples: "deploy cluster down",
     },
+    cluster_image: CommandText {
+        about: "Images of the cluster's node",
+        long: "Works on the images that pods run from, whether the cluster runs or not.",
+        examples: "\
+# Pods find the image under the name that the archive has
+deploy cluster image load app.oci.tar
+deploy cluster image list",
+    },
+    cluster_image_load: CommandText {
+        about: "Bring images from archives into the cluster",
+        long: "Takes OCI archives and what `docker save` writes, packed or not; - is standard input. Prints the names under which \
+               pods find the images. An image that the archive does not name gets its name by --name.",
+        examples: "\
+# From docker, podman or skopeo
+docker save app:1 | deploy cluster image load -
+skopeo copy containers-storage:localhost/app:1 oci-archive:app.tar && deploy cluster image load --name app:1 app.tar",
+    },
+    cluster_image_list: CommandText {
+        about: "List the images of the cluster's node",
+        long: "",
+        examples: "deploy cluster image list -o json",
+    },
+    cluster_image_prune: CommandText {
+        about: "Remove the images that no pod uses",
+        long: "Removes every image that no pod names and no container runs from, and prints their names.",
+        examples: "deploy cluster image prune",
+    },
+    image_words: ImageWords {
+        archives: "Archives of images, or - for standard input",
+        name: "What the image of an archive is called; for archives with one image",
+        no_reference: "{name} is no name of an image",
+        columns: ["IMAGE", "ID", "SIZE"],
+        pruned: "Removed {images} images, {size}.",
+        busy: "An image is being pulled: layers stay until the next prune.",
+    },
     cluster_words: ClusterWords {
         api_only: "No node: pods are scheduled, not run. Needs no root",
         node_name: "The name of this machine's node; its host name by default",
+        ingress_http: "Where the ingress listens without TLS; port 0 takes a free one",
+        ingress_https: "Where the ingress listens with TLS; port 0 takes a free one",
         no_controllers: "No controllers and no scheduler either: the API server alone",
         listen: "Where the API server listens; port 0 takes a free one",
         kubeconfig_out: "Write the administrator's kubeconfig here, too",

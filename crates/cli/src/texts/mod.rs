@@ -79,6 +79,11 @@ pub struct Texts {
     pub cluster_status: CommandText,
     pub cluster_kubeconfig: CommandText,
     pub cluster_down: CommandText,
+    pub cluster_image: CommandText,
+    pub cluster_image_load: CommandText,
+    pub cluster_image_list: CommandText,
+    pub cluster_image_prune: CommandText,
+    pub image_words: ImageWords,
     pub cluster_words: ClusterWords,
     pub cluster_apply: CommandText,
     pub apply_words: ApplyWords,
@@ -170,6 +175,8 @@ pub struct UsageErrors {
 pub struct ClusterWords {
     pub api_only: &'static str,
     pub node_name: &'static str,
+    pub ingress_http: &'static str,
+    pub ingress_https: &'static str,
     pub no_controllers: &'static str,
     pub listen: &'static str,
     pub kubeconfig_out: &'static str,
@@ -191,4 +198,15 @@ pub struct ApplyWords {
     pub namespace: &'static str,
     pub wait: &'static str,
     pub timeout: &'static str,
+}
+
+/// The flags and the talk of `deploy cluster image`.
+#[allow(missing_docs, reason = "the English text says what each is")]
+pub struct ImageWords {
+    pub archives: &'static str,
+    pub name: &'static str,
+    pub no_reference: &'static str,
+    pub columns: [&'static str; 3],
+    pub pruned: &'static str,
+    pub busy: &'static str,
 }

@@ -1,6 +1,6 @@
 use super::{
-    ApplyWords, ClusterWords, Columns, CommandText, ConfigErrors, KustomizeFlags, RenderFlags, Texts,
-    UsageErrors,
+    ApplyWords, ClusterWords, Columns, CommandText, ConfigErrors, ImageWords, KustomizeFlags, RenderFlags,
+    Texts, UsageErrors,
 };
 
 pub static TEXTS: Texts = Texts {
@@ -229,9 +229,46 @@ export KUBECONFIG=$(deploy cluster kubeconfig --path)",
         long: "",
         examples: "deploy cluster down",
     },
+    cluster_image: CommandText {
+        about: "集群节点上的镜像",
+        long: "管理 Pod 所用的镜像，集群是否在运行均可。",
+        examples: "\
+# Pod 以归档中记录的名称使用镜像
+deploy cluster image load app.oci.tar
+deploy cluster image list",
+    },
+    cluster_image_load: CommandText {
+        about: "从归档文件向集群导入镜像",
+        long: "接受 OCI 归档和 `docker save` 的输出，压缩与否均可；- 表示标准输入。打印 Pod 使用镜像时的名称。归档没有给出名称的镜像，\
+               用 --name 命名。",
+        examples: "\
+# 来自 docker、podman 或 skopeo
+docker save app:1 | deploy cluster image load -
+skopeo copy containers-storage:localhost/app:1 oci-archive:app.tar && deploy cluster image load --name app:1 app.tar",
+    },
+    cluster_image_list: CommandText {
+        about: "列出集群节点上的镜像",
+        long: "",
+        examples: "deploy cluster image list -o json",
+    },
+    cluster_image_prune: CommandText {
+        about: "删除没有 Pod 使用的镜像",
+        long: "删除既没有 Pod 引用、也没有容器正在使用的镜像，并打印其名称。",
+        examples: "deploy cluster image prune",
+    },
+    image_words: ImageWords {
+        archives: "镜像归档文件，- 表示标准输入",
+        name: "归档中镜像的名称；仅用于只含一个镜像的归档",
+        no_reference: "{name} 不是镜像名称",
+        columns: ["镜像", "ID", "大小"],
+        pruned: "已删除 {images} 个镜像，共 {size}。",
+        busy: "正在拉取镜像：镜像层保留到下一次清理。",
+    },
     cluster_words: ClusterWords {
         api_only: "不带节点：Pod 只调度、不运行；不需要 root",
         node_name: "本机节点的名称；默认为主机名",
+        ingress_http: "Ingress 的 HTTP 监听地址；端口 0 表示任选空闲端口",
+        ingress_https: "Ingress 的 HTTPS 监听地址；端口 0 表示任选空闲端口",
         no_controllers: "连控制器和调度器也不启动，只有 API 服务器",
         listen: "API 服务器的监听地址；端口 0 表示自动选择空闲端口",
         kubeconfig_out: "把管理员的 kubeconfig 另写一份到此处",

@@ -4,15 +4,17 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use deploy_cluster_api::client::Client;
+use deploy_cluster_api::client::{Client, ResourceId};
 use deploy_cluster_api::identity::UserInfo;
 use deploy_cluster_api::server::Server;
 use deploy_cluster_net::dns::{self, Dns};
+use deploy_cluster_net::ingress::{self, Ingress, IngressError, Published};
 use deploy_cluster_net::network::{self, NetError, Network};
 use deploy_cluster_net::services::Serving;
 use deploy_cluster_node::environment::dns::ClusterDns;
+use deploy_cluster_node::images::Images;
 use deploy_cluster_node::node_object::machine;
-use deploy_cluster_node::shell::{Node, Parts, StoredImages};
+use deploy_cluster_node::shell::{Node, Parts};
 use deploy_image::Store;
 use deploy_model::{Code, Diagnostic};
 use deploy_sandbox::{Runtime, Sandboxes};
@@ -27,11 +29,25 @@ const DOMAIN: &str = "cluster.local";
 const KUBERNETES: &str = "v1.34.2";
 const DNS_PORT: u16 = 53;
 
+static SECRETS: ResourceId = ResourceId::new("", "v1", "secrets");
+
 /// What runs pods on this machine.
 pub struct Machine {
     node: Node,
     serving: Serving,
     dns: Dns,
+    ingress: Ingress,
+    /// Firewalls of the machine in which packets of pods end, and how to allow them.
+    pub obstacles: Vec<String>,
+}
+
+/// Where people reach what Ingresses name.
+#[derive(Clone, Copy, Debug)]
+pub struct Doors {
+    /// Without TLS.
+    pub http: SocketAddr,
+    /// With TLS.
+    pub https: SocketAddr,
 }
 
 /// What is there before the API server is: whatever is missing is told before anything is written.
@@ -70,7 +86,9 @@ impl Ground {
             program: "/proc/self/exe".into(),
             runtime: Runtime::Own,
         };
-        let sandboxes = Sandboxes::open(options).await.map_err(|error| cannot_run(&error))?;
+        let sandboxes = Sandboxes::open(options)
+            .await
+            .map_err(|error| cannot_run(&error))?;
         let facts = machine::facts(name, std::net::Ipv4Addr::LOCALHOST, folder, KUBERNETES);
         let options = network::Options {
             id: id(folder),
@@ -78,7 +96,9 @@ impl Ground {
             node_name: facts.name.clone(),
         };
         let network = tokio::task::spawn_blocking(move || Network::start(options)).await;
-        let network = network.map_err(std::io::Error::other).map_err(|error| cannot_run(&error))?;
+        let network = network
+            .map_err(std::io::Error::other)
+            .map_err(|error| cannot_run(&error))?;
         let network = network.map_err(|error: NetError| cannot_run(&error))?;
         Ok(Ground {
             sandboxes,
@@ -89,8 +109,13 @@ impl Ground {
     }
 
     /// Starts to run pods.
-    pub async fn start(self, server: &Server) -> Result<Machine, Diagnostic> {
-        let Ground { sandboxes, network, name, folder } = self;
+    pub async fn start(self, server: &Server, doors: Doors) -> Result<Machine, Diagnostic> {
+        let Ground {
+            sandboxes,
+            network,
+            name,
+            folder,
+        } = self;
         let failed = |error: &dyn std::error::Error| {
             Diagnostic::new(Code::ClusterStartFailed)
                 .with("path", folder.display().to_string())
@@ -100,7 +125,9 @@ impl Ground {
         server.listen_also(inside).await.map_err(|error| failed(&error))?;
         let images = folder.join("images");
         let store = tokio::task::spawn_blocking(move || Store::open(&images)).await;
-        let store = store.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+        let store = store
+            .map_err(|error| failed(&error))?
+            .map_err(|error| failed(&error))?;
         let proxy = Client::new(server.api(), of_system("kube-proxy"), "kube-proxy");
         let serving = network.serve(proxy);
         let names = SocketAddr::from((network.dns_address(), DNS_PORT));
@@ -111,17 +138,47 @@ impl Ground {
             service_at: Some(names),
         };
         let dns = Dns::start(options).await.map_err(|error| failed(&error))?;
+        let options = ingress::Options {
+            http: vec![doors.http],
+            https: vec![doors.https],
+            client: Client::new(server.api(), of_system("deploy-ingress"), "deploy-ingress"),
+            published: vec![Published::Address(doors.http.ip())],
+            access_log: Some(folder.join("ingress.log")),
+        };
+        let ingress = Ingress::start(options).await.map_err(|error| match &error {
+            IngressError::Listen { address, .. } => Diagnostic::new(Code::ClusterAddressTaken)
+                .with("address", address.to_string())
+                .because(told(&error)),
+            error => failed(error),
+        })?;
+        // What cannot be read hinders nobody from starting.
+        let obstacles = network.obstacles().unwrap_or_default();
+        let obstacles = obstacles.iter().map(ToString::to_string).collect();
+        let reader = Client::new(server.api(), of_node(&name), "kubelet");
+        let secrets = move |namespace: &str, secret: &str| reader.get(&SECRETS, namespace, secret);
+        let registries = deploy_registry_client::Client::new(deploy_registry_client::Options::default());
         let own = folder.join("node");
         let parts = Parts {
             sandboxes,
-            images: Arc::new(StoredImages::new(Arc::new(store))),
+            images: Arc::new(Images::new(Arc::new(store), registries, Box::new(secrets))),
             facts: machine::facts(Some(&name), network.node_address(), &own, KUBERNETES),
-            dns: ClusterDns { servers: vec![network.dns_address().into()], domain: DOMAIN.to_owned() },
+            dns: ClusterDns {
+                servers: vec![network.dns_address().into()],
+                domain: DOMAIN.to_owned(),
+            },
             folder: own,
             network,
         };
-        let node = Node::start(server.api(), parts).await.map_err(|error| failed(&error))?;
-        Ok(Machine { node, serving, dns })
+        let node = Node::start(server.api(), parts)
+            .await
+            .map_err(|error| failed(&error))?;
+        Ok(Machine {
+            node,
+            serving,
+            dns,
+            ingress,
+            obstacles,
+        })
     }
 }
 
@@ -129,6 +186,7 @@ impl Machine {
     /// Lets go of the pods, which run on.
     pub async fn shutdown(self) {
         self.node.shutdown().await;
+        self.ingress.shutdown().await;
         self.dns.shutdown().await;
         self.serving.shutdown().await;
     }
@@ -141,7 +199,9 @@ pub fn was_here(folder: &Path) -> bool {
 
 /// Ends all pods of a cluster whose server does not run, and removes what they had of the machine.
 pub fn sweep(folder: &Path) -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(Sandboxes::sweep(&sandboxes(folder), &cgroup(folder)))?;
     Network::sweep(&id(folder)).map_err(std::io::Error::other)?;
     // Nothing says any more that there is something.
@@ -151,12 +211,26 @@ pub fn sweep(folder: &Path) -> std::io::Result<()> {
     }
 }
 
+fn of_node(name: &str) -> UserInfo {
+    UserInfo {
+        name: format!("system:node:{name}"),
+        groups: ["system:nodes", "system:authenticated"]
+            .map(str::to_owned)
+            .to_vec(),
+        ..UserInfo::default()
+    }
+}
+
 fn of_system(account: &str) -> UserInfo {
     UserInfo {
         name: format!("system:serviceaccount:kube-system:{account}"),
-        groups: ["system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"]
-            .map(str::to_owned)
-            .to_vec(),
+        groups: [
+            "system:serviceaccounts",
+            "system:serviceaccounts:kube-system",
+            "system:authenticated",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
         ..UserInfo::default()
     }
 }

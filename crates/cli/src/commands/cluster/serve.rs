@@ -35,6 +35,8 @@ pub fn command(lang: Lang) -> Command {
                 .value_name("NAME")
                 .help(words.node_name),
         )
+        .arg(door("ingress-http", "127.0.0.1:8080", words.ingress_http))
+        .arg(door("ingress-https", "127.0.0.1:8443", words.ingress_https))
         .arg(
             Arg::new("listen")
                 .long("listen")
@@ -49,6 +51,15 @@ pub fn command(lang: Lang) -> Command {
                 .value_name("FILE")
                 .help(words.kubeconfig_out),
         )
+}
+
+fn door(name: &'static str, address: &'static str, help: &'static str) -> Arg {
+    Arg::new(name)
+        .long(name)
+        .value_name("ADDRESS")
+        .value_parser(value_parser!(SocketAddr))
+        .default_value(address)
+        .help(help)
 }
 
 pub fn run(context: &mut Context, arguments: &ArgMatches) -> Outcome {
@@ -104,7 +115,12 @@ pub fn run(context: &mut Context, arguments: &ArgMatches) -> Outcome {
         };
         let machine = match ground {
             Some(ground) => {
-                let started = ground.start(&server).await;
+                let at = |name: &str| *arguments.get_one::<SocketAddr>(name).expect("it has a default");
+                let doors = node::Doors {
+                    http: at("ingress-http"),
+                    https: at("ingress-https"),
+                };
+                let started = ground.start(&server, doors).await;
                 Some(started.map_err(|error| Failure::Explained(Box::new(error), Exit::Failed))?)
             }
             None => None,
@@ -119,6 +135,9 @@ pub fn run(context: &mut Context, arguments: &ArgMatches) -> Outcome {
         }
         held.publish(&address, &kubeconfig).map_err(failed)?;
         greet(context, &address, &kubeconfig, started, machine.is_some());
+        for obstacle in machine.iter().flat_map(|machine| &machine.obstacles) {
+            context.printer.say(obstacle);
+        }
         tokio::select! {
             _ = interrupted.recv() => {}
             _ = terminated.recv() => {}

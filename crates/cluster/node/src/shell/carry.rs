@@ -48,7 +48,11 @@ impl Carrier {
                 Some(Input::Sandbox(made))
             }
             Effect::EnsureImage { container } => Some(self.image(container).await),
-            Effect::Create { container, id, attempt } => {
+            Effect::Create {
+                container,
+                id,
+                attempt,
+            } => {
                 let result = self.create(&container, &id, attempt).await;
                 Some(Input::Created { id, result })
             }
@@ -60,7 +64,12 @@ impl Carrier {
                 let result = self.hook(&container, &id, hook).await;
                 Some(Input::Hook { id, hook, result })
             }
-            Effect::Probe { container, id, kind, probe } => {
+            Effect::Probe {
+                container,
+                id,
+                kind,
+                probe,
+            } => {
                 let outcome = self.probe(&container, &id, &probe).await;
                 Some(Input::Probed { id, kind, outcome })
             }
@@ -93,9 +102,14 @@ impl Carrier {
             Err(mut messages) => {
                 let message = messages.pop().unwrap_or_default();
                 for message in messages {
-                    self.ground.recorder.tell(&self.pod.object, "", true, FAILED_MOUNT, &message);
+                    self.ground
+                        .recorder
+                        .tell(&self.pod.object, "", true, FAILED_MOUNT, &message);
                 }
-                Err(VolumeFailure { reason: FAILED_MOUNT, message })
+                Err(VolumeFailure {
+                    reason: FAILED_MOUNT,
+                    message,
+                })
             }
         }
     }
@@ -103,7 +117,8 @@ impl Carrier {
     /// Makes the volumes, or brings them up to date.
     pub async fn prepare(&self) -> Result<Arc<Prepared>, Vec<String>> {
         let prepared = self.ground.volumes.prepare(self.pod.object.clone()).await;
-        let prepared = prepared.map_err(|errors| errors.into_iter().map(|error| error.message).collect::<Vec<_>>())?;
+        let prepared =
+            prepared.map_err(|errors| errors.into_iter().map(|error| error.message).collect::<Vec<_>>())?;
         let prepared = Arc::new(prepared);
         self.place.lock().prepared = Some(prepared.clone());
         Ok(prepared)
@@ -114,12 +129,20 @@ impl Carrier {
         let known = self.place.lock().prepared.clone();
         match known {
             Some(known) => Ok(known),
-            None => self.prepare().await.map_err(|errors| CreateError::Config(errors.join(", "))),
+            None => self
+                .prepare()
+                .await
+                .map_err(|errors| CreateError::Config(errors.join(", "))),
         }
     }
 
     async fn sandbox(&self) -> Result<SandboxUp, String> {
-        let _turn = self.ground.starts.acquire().await.map_err(|error| error.to_string())?;
+        let _turn = self
+            .ground
+            .starts
+            .acquire()
+            .await
+            .map_err(|error| error.to_string())?;
         let object = &*self.pod.object;
         let attachment = match self.pod.host_network {
             true => None,
@@ -128,17 +151,28 @@ impl Carrier {
                 Some(attached.map_err(|error| format!("failed to set up the network of the pod: {error}"))?)
             }
         };
-        let address = attachment.as_ref().map(|attachment| attachment.address.to_string()).unwrap_or_default();
-        self.remember().await.map_err(|error| format!("failed to write the record of the pod: {error}"))?;
+        let address = attachment
+            .as_ref()
+            .map(|attachment| attachment.address.to_string())
+            .unwrap_or_default();
+        self.remember()
+            .await
+            .map_err(|error| format!("failed to write the record of the pod: {error}"))?;
         let names = hosts::names(object, &self.ground.dns.domain).map_err(|error| error.to_string())?;
         let prepared = self.place.lock().prepared.clone();
-        let tmpfs = prepared.iter().flat_map(|prepared| &prepared.tmpfs).map(|tmpfs| Tmpfs {
-            path: tmpfs.path.clone(),
-            size: tmpfs.size_bytes,
-            mode: tmpfs.mode,
-            gid: tmpfs.group,
-        });
-        let sysctls = object["spec"]["securityContext"]["sysctls"].as_array().into_iter().flatten();
+        let tmpfs = prepared
+            .iter()
+            .flat_map(|prepared| &prepared.tmpfs)
+            .map(|tmpfs| Tmpfs {
+                path: tmpfs.path.clone(),
+                size: tmpfs.size_bytes,
+                mode: tmpfs.mode,
+                gid: tmpfs.group,
+            });
+        let sysctls = object["spec"]["securityContext"]["sysctls"]
+            .as_array()
+            .into_iter()
+            .flatten();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let labels = [
             ("namespace", self.pod.namespace.as_str()),
@@ -156,15 +190,24 @@ impl Carrier {
             cgroup: resources::cgroup(object, &self.pod.uid),
             resources: of_limits(resources::of_pod(object)),
             tmpfs: tmpfs.collect(),
-            sysctls: sysctls.map(|sysctl| (text(&sysctl["name"]), text(&sysctl["value"]))).collect(),
-            labels: labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            sysctls: sysctls
+                .map(|sysctl| (text(&sysctl["name"]), text(&sysctl["value"])))
+                .collect(),
+            labels: labels
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
         };
         // What is left of one that has died under us.
         let before = self.place.lock().sandbox.take();
         if let Some(before) = before {
             before.stop().await.ok();
         }
-        let sandbox = self.ground.sandboxes.create(spec).await.map_err(|error| error.to_string())?;
+        let sandbox = self
+            .ground
+            .sandboxes
+            .create(spec)
+            .await
+            .map_err(|error| error.to_string())?;
         self.place.lock().sandbox = Some(sandbox);
         Ok(SandboxUp { address })
     }
@@ -184,7 +227,11 @@ impl Carrier {
 
     async fn image(&self, container: String) -> Input {
         let spec = self.pod.container(&container).map(|container| &container.spec);
-        let text = |name: &str| spec.and_then(|spec| spec[name].as_str()).unwrap_or_default().to_owned();
+        let text = |name: &str| {
+            spec.and_then(|spec| spec[name].as_str())
+                .unwrap_or_default()
+                .to_owned()
+        };
         let ask = Ask {
             pod: self.pod.object.clone(),
             image: text("image"),
@@ -192,7 +239,9 @@ impl Carrier {
         };
         let about = field(&self.pod.object, &container);
         let tell = |reason: &str, message: &str, warning: bool| {
-            self.ground.recorder.tell(&self.pod.object, &about, warning, reason, message);
+            self.ground
+                .recorder
+                .tell(&self.pod.object, &about, warning, reason, message);
         };
         let result = self.ground.images.ensure(&ask, &tell).await;
         let result = result.map(|image| {
@@ -208,8 +257,14 @@ impl Carrier {
         let sandbox = self.sandbox_now().map_err(runtime)?;
         let prepared = self.prepared().await?;
         let image = self.place.lock().images.get(name).cloned();
-        let image = image.ok_or_else(|| CreateError::Runtime("the image is not there any more".to_owned()))?;
-        let _turn = self.ground.starts.acquire().await.map_err(|error| CreateError::Runtime(error.to_string()))?;
+        let image =
+            image.ok_or_else(|| CreateError::Runtime("the image is not there any more".to_owned()))?;
+        let _turn = self
+            .ground
+            .starts
+            .acquire()
+            .await
+            .map_err(|error| CreateError::Runtime(error.to_string()))?;
         let (carrier, owned, shim) = (self.clone(), (name.to_owned(), id.to_owned()), sandbox.pid());
         let made = blocking(move || {
             let log = carrier.ground.log_path(&carrier.pod, &owned.0, attempt);
@@ -229,10 +284,13 @@ impl Carrier {
             };
             making.make()
         });
-        let Made { spec, user, warnings } =
-            made.await.map_err(|error| CreateError::Runtime(error.to_string()))??;
+        let Made { spec, user, warnings } = made
+            .await
+            .map_err(|error| CreateError::Runtime(error.to_string()))??;
         for warning in warnings {
-            self.ground.recorder.tell(&self.pod.object, "", true, "DNSConfigForming", &warning);
+            self.ground
+                .recorder
+                .tell(&self.pod.object, "", true, "DNSConfigForming", &warning);
         }
         match sandbox.create_container(spec).await {
             Ok(_) => Ok(user),
@@ -248,7 +306,12 @@ impl Carrier {
         if let Some(error) = self.place.lock().doomed.remove(id) {
             return Err(error);
         }
-        let _turn = self.ground.starts.acquire().await.map_err(|error| error.to_string())?;
+        let _turn = self
+            .ground
+            .starts
+            .acquire()
+            .await
+            .map_err(|error| error.to_string())?;
         let sandbox = self.sandbox_now().map_err(|error| error.to_string())?;
         sandbox.start(id).await.map_err(|error| error.to_string())?;
         let started = sandbox.container(id).and_then(|info| info.started_at);
@@ -257,7 +320,10 @@ impl Carrier {
 
     /// Waits for a command in a container.
     async fn run(&self, id: &str, command: &[String], within: Duration) -> Ran {
-        let spec = ExecSpec { args: command.to_vec(), ..ExecSpec::default() };
+        let spec = ExecSpec {
+            args: command.to_vec(),
+            ..ExecSpec::default()
+        };
         let started = match self.sandbox_now() {
             Ok(sandbox) => sandbox.exec(id, spec).await,
             Err(error) => Err(error),
@@ -297,12 +363,19 @@ impl Carrier {
     }
 
     async fn hook(&self, name: &str, id: &str, hook: Hook) -> Result<(), String> {
-        let container = self.pod.container(name).map(|container| &container.spec).unwrap_or(&Value::Null);
+        let container = self
+            .pod
+            .container(name)
+            .map(|container| &container.spec)
+            .unwrap_or(&Value::Null);
         let (which, within) = match hook {
             Hook::PostStart => ("postStart", limits::POST_START_MAX),
             Hook::PreStop => {
                 let grace = self.pod.deletion.unwrap_or(self.pod.grace_seconds);
-                ("preStop", Duration::from_secs(u64::try_from(grace).unwrap_or_default()))
+                (
+                    "preStop",
+                    Duration::from_secs(u64::try_from(grace).unwrap_or_default()),
+                )
             }
         };
         let Some(action) = Action::read(&container["lifecycle"][which]) else {
@@ -311,7 +384,10 @@ impl Carrier {
         if let Action::Exec(command) = &action {
             return match self.run(id, command, within).await {
                 Ran::Exited(0, _) => Ok(()),
-                Ran::Exited(code, output) => Err(format!("command '{}' exited with {code}: {output}", command.join(" "))),
+                Ran::Exited(code, output) => Err(format!(
+                    "command '{}' exited with {code}: {output}",
+                    command.join(" ")
+                )),
                 Ran::Late => Err(format!("command '{}' timed out", command.join(" "))),
                 Ran::Failed(error) => Err(error),
             };
@@ -321,11 +397,17 @@ impl Carrier {
     }
 
     async fn probe(&self, name: &str, id: &str, probe: &Probe) -> Outcome {
-        let container = self.pod.container(name).map(|container| &container.spec).unwrap_or(&Value::Null);
+        let container = self
+            .pod
+            .container(name)
+            .map(|container| &container.spec)
+            .unwrap_or(&Value::Null);
         let mut outcome = Outcome::Error("nobody was asked".to_owned());
         for _ in 0..limits::PROBE_RETRIES {
             outcome = match &probe.action {
-                Action::Exec(command) => run::exec_outcome(command, self.run(id, command, probe.timeout).await),
+                Action::Exec(command) => {
+                    run::exec_outcome(command, self.run(id, command, probe.timeout).await)
+                }
                 action => {
                     let asked = run::ask(action, container, &self.address, probe.timeout).await;
                     asked.unwrap_or_else(|| Outcome::Error("nobody was asked".to_owned()))
@@ -350,11 +432,16 @@ impl Carrier {
         if let Ok(sandbox) = self.sandbox_now() {
             sandbox.remove(id).await.ok();
         }
-        let Some((name, number)) = id.rsplit_once('.').and_then(|(name, n)| Some((name, n.parse::<u32>().ok()?))) else {
+        let Some((name, number)) = id
+            .rsplit_once('.')
+            .and_then(|(name, n)| Some((name, n.parse::<u32>().ok()?)))
+        else {
             return;
         };
         let files = PodFiles::new(&self.ground.volumes.folder(&self.pod.uid));
-        let older = number.checked_sub(1).map(|older| self.ground.log_path(&self.pod, name, older));
+        let older = number
+            .checked_sub(1)
+            .map(|older| self.ground.log_path(&self.pod, name, older));
         let name = name.to_owned();
         let forgotten = blocking(move || {
             files.forget(&name, number);
@@ -373,33 +460,53 @@ impl Carrier {
             self.place.lock().sandbox = Some(sandbox);
             return Err(error.to_string());
         }
-        self.ground.network.detach(&self.pod.uid).await.map_err(|error| error.to_string())?;
-        self.ground.volumes.remove(&self.pod.uid).await.map_err(|error| error.to_string())?;
+        self.ground
+            .network
+            .detach(&self.pod.uid)
+            .await
+            .map_err(|error| error.to_string())?;
+        self.ground
+            .volumes
+            .remove(&self.pod.uid)
+            .await
+            .map_err(|error| error.to_string())?;
         self.place.lock().prepared = None;
         Ok(())
     }
 
     /// How a container has ended, with its last words.
     pub async fn exit(&self, id: &str, exit: deploy_sandbox::Exit) -> Input {
-        Input::Exited { id: id.to_owned(), exit: self.exited(id, exit).await }
+        Input::Exited {
+            id: id.to_owned(),
+            exit: self.exited(id, exit).await,
+        }
     }
 
     /// The same, for those who have no engine yet.
     pub async fn exited(&self, id: &str, exit: deploy_sandbox::Exit) -> Exit {
         let (name, number) = id.rsplit_once('.').unwrap_or((id, "0"));
         let number: u32 = number.parse().unwrap_or_default();
-        let container = self.pod.container(name).map(|container| &container.spec).unwrap_or(&Value::Null);
+        let container = self
+            .pod
+            .container(name)
+            .map(|container| &container.spec)
+            .unwrap_or(&Value::Null);
         let fallback = container["terminationMessagePolicy"] == "FallbackToLogsOnError" && exit.code != 0;
         let files = PodFiles::new(&self.ground.volumes.folder(&self.pod.uid));
         let log = self.ground.log_path(&self.pod, name, number);
         let owned = name.to_owned();
         let message = blocking(move || {
             let told = files.last_words(&owned, number);
-            told.or_else(|| fallback.then(|| last_words::from_log(&log))).unwrap_or_default()
+            told.or_else(|| fallback.then(|| last_words::from_log(&log)))
+                .unwrap_or_default()
         });
         Exit {
             code: exit.code,
-            reason: if exit.oom_killed { "OOMKilled".to_owned() } else { String::new() },
+            reason: if exit.oom_killed {
+                "OOMKilled".to_owned()
+            } else {
+                String::new()
+            },
             message: message.await.unwrap_or_default(),
             at: stamp(exit.at),
         }
@@ -415,7 +522,11 @@ fn remove_log(path: &Path) {
         return;
     };
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_name().to_str().is_some_and(|found| found.starts_with(name)) {
+        if entry
+            .file_name()
+            .to_str()
+            .is_some_and(|found| found.starts_with(name))
+        {
             std::fs::remove_file(entry.path()).ok();
         }
     }
@@ -447,7 +558,10 @@ fn number(signal: &str) -> i32 {
         return number;
     }
     let name = signal.strip_prefix("SIG").unwrap_or(signal);
-    if let Some(above) = name.strip_prefix("RTMIN+").and_then(|above| above.parse::<i32>().ok()) {
+    if let Some(above) = name
+        .strip_prefix("RTMIN+")
+        .and_then(|above| above.parse::<i32>().ok())
+    {
         return 34 + above.clamp(0, 30);
     }
     let known = [
@@ -465,7 +579,10 @@ fn number(signal: &str) -> i32 {
         ("WINCH", 28),
         ("PWR", 30),
     ];
-    known.iter().find(|(known, _)| *known == name).map_or(SIGTERM, |(_, number)| *number)
+    known
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map_or(SIGTERM, |(_, number)| *number)
 }
 
 #[cfg(test)]
@@ -474,7 +591,14 @@ mod tests {
 
     #[test]
     fn signals_have_names_and_numbers() {
-        for (text, expected) in [("", 15), ("SIGQUIT", 3), ("INT", 2), ("10", 10), ("SIGRTMIN+3", 37), ("x", 15)] {
+        for (text, expected) in [
+            ("", 15),
+            ("SIGQUIT", 3),
+            ("INT", 2),
+            ("10", 10),
+            ("SIGRTMIN+3", 37),
+            ("x", 15),
+        ] {
             assert_eq!(number(text), expected, "{text}");
         }
     }

@@ -50,20 +50,36 @@ impl Making<'_> {
     /// Reads and writes files of the pod: blocks shortly.
     pub fn make(&self) -> Result<Made, CreateError> {
         let object = &*self.pod.object;
-        let container = &self.pod.container(self.name).ok_or_else(|| config("no such container"))?.spec;
+        let container = &self
+            .pod
+            .container(self.name)
+            .ok_or_else(|| config("no such container"))?
+            .spec;
         let host = IpAddr::V4(self.ground.facts.address);
         let own = self.address.parse().ok().unwrap_or(host);
-        let addresses = Addresses { pod: vec![own], host: vec![host] };
-        let variables = environment::resolve(object, container, &addresses, &*self.ground.lookups).map_err(config)?;
+        let addresses = Addresses {
+            pod: vec![own],
+            host: vec![host],
+        };
+        let variables =
+            environment::resolve(object, container, &addresses, &*self.ground.lookups).map_err(config)?;
         let names = hosts::names(object, &self.ground.dns.domain).map_err(config)?;
-        let hostname = if self.pod.host_network { &self.ground.facts.hostname } else { &names.nodename };
+        let hostname = if self.pod.host_network {
+            &self.ground.facts.hostname
+        } else {
+            &names.nodename
+        };
         let args = self.args(container, &variables)?;
         let security = security::merged(object, container);
         let identity = self.identity(&security)?;
         let mut mounts = self.mounts(container, &variables)?;
         let (own_mounts, warnings) = self.own_mounts(container, &names, own).map_err(config)?;
         let taken: Vec<PathBuf> = mounts.iter().map(|mount| mount.target.clone()).collect();
-        mounts.extend(own_mounts.into_iter().filter(|mount| !taken.contains(&mount.target)));
+        mounts.extend(
+            own_mounts
+                .into_iter()
+                .filter(|mount| !taken.contains(&mount.target)),
+        );
         let tty = container["tty"] == true;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let cwd = Some(text(&container["workingDir"])).filter(|cwd| !cwd.is_empty());
@@ -80,10 +96,17 @@ impl Making<'_> {
             args,
             env: environment::assemble(&self.image.env, hostname, tty, variables),
             cwd: cwd.unwrap_or_else(|| self.image.working_dir.clone()),
-            user: User { uid: identity.uid, gid: identity.gid, groups: groups.clone() },
+            user: User {
+                uid: identity.uid,
+                gid: identity.gid,
+                groups: groups.clone(),
+            },
             mounts,
             privileged: security.privileged,
-            capabilities: Capabilities { add: security.add.clone(), drop: security.drop.clone() },
+            capabilities: Capabilities {
+                add: security.add.clone(),
+                drop: security.drop.clone(),
+            },
             allow_privilege_escalation: security.allow_escalation,
             seccomp: match security.seccomp {
                 security::Seccomp::Default => Seccomp::RuntimeDefault,
@@ -92,7 +115,11 @@ impl Making<'_> {
             },
             unmasked_paths: security.unmasked,
             resources: of_limits(resources::of_container(container)),
-            oom_score_adj: Some(resources::oom_score_adj(object, container, self.ground.facts.memory_bytes)),
+            oom_score_adj: Some(resources::oom_score_adj(
+                object,
+                container,
+                self.ground.facts.memory_bytes,
+            )),
             stdin: container["stdin"] == true,
             stdin_once: container["stdinOnce"] == true,
             tty,
@@ -104,24 +131,40 @@ impl Making<'_> {
             devices: Vec::new(),
         };
         let shown_groups: Vec<u32> = std::iter::once(identity.gid).chain(groups).collect();
-        let user = json!({"linux": {"uid": identity.uid, "gid": identity.gid, "supplementalGroups": shown_groups}});
+        let user =
+            json!({"linux": {"uid": identity.uid, "gid": identity.gid, "supplementalGroups": shown_groups}});
         Ok(Made { spec, user, warnings })
     }
 
     /// What a server after this one needs to know of the image.
     fn labels(&self) -> BTreeMap<String, String> {
         let facts = &self.image.facts;
-        let labels = [("image", &facts.name), ("image-id", &facts.id), ("stop-signal", &facts.stop_signal)];
-        labels.into_iter().map(|(name, value)| (name.to_owned(), value.clone())).collect()
+        let labels = [
+            ("image", &facts.name),
+            ("image-id", &facts.id),
+            ("stop-signal", &facts.stop_signal),
+        ];
+        labels
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.clone()))
+            .collect()
     }
 
     fn args(&self, container: &Value, variables: &[(String, String)]) -> Result<Vec<String>, CreateError> {
         let own = |name: &str| -> Vec<String> {
-            let parts = container[name].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let parts = container[name]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str);
             expansion::expand_all(parts, variables)
         };
         let (command, arguments) = (own("command"), own("args"));
-        let mut all = if command.is_empty() { self.image.entrypoint.clone() } else { command.clone() };
+        let mut all = if command.is_empty() {
+            self.image.entrypoint.clone()
+        } else {
+            command.clone()
+        };
         match (arguments.is_empty(), command.is_empty()) {
             (false, _) => all.extend(arguments),
             // The image's arguments belong to the image's program.
@@ -130,7 +173,9 @@ impl Making<'_> {
         }
         if all.is_empty() {
             let image = &self.image.facts.name;
-            return Err(CreateError::Runtime(format!("failed to generate container spec: no command specified for {image}")));
+            return Err(CreateError::Runtime(format!(
+                "failed to generate container spec: no command specified for {image}"
+            )));
         }
         Ok(all)
     }
@@ -139,7 +184,10 @@ impl Making<'_> {
         let of_image = |name: &str| self.ground.images.identity(self.image, name);
         let mut identity = match security.uid {
             // The image's files may know the user and its groups, and need not.
-            Some(uid) => of_image(&uid.to_string()).unwrap_or(Identity { uid, ..Identity::default() }),
+            Some(uid) => of_image(&uid.to_string()).unwrap_or(Identity {
+                uid,
+                ..Identity::default()
+            }),
             None => of_image(&self.image.user).map_err(CreateError::Runtime)?,
         };
         if let Some(gid) = security.gid {
@@ -162,15 +210,28 @@ impl Making<'_> {
     }
 
     fn mounts(&self, container: &Value, variables: &[(String, String)]) -> Result<Vec<Mount>, CreateError> {
-        let mounts = self.prepared.mounts(container, variables).map_err(config)?;
-        let declared: Vec<&Value> = container["volumeMounts"].as_array().into_iter().flatten().collect();
+        let mounts = self
+            .prepared
+            .mounts_seen_by(self.shim, container, variables)
+            .map_err(config)?;
+        let declared: Vec<&Value> = container["volumeMounts"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .collect();
         let of = |target: &Path| {
-            let same = |mount: &&&Value| Path::new("/").join(mount["mountPath"].as_str().unwrap_or_default()) == target;
+            let same = |mount: &&&Value| {
+                Path::new("/").join(mount["mountPath"].as_str().unwrap_or_default()) == target
+            };
             declared.iter().find(same)
         };
         let shaped = mounts.into_iter().map(|mount| {
             let declared = of(&mount.target);
-            let word = |name: &str| declared.and_then(|mount| mount[name].as_str()).unwrap_or_default();
+            let word = |name: &str| {
+                declared
+                    .and_then(|mount| mount[name].as_str())
+                    .unwrap_or_default()
+            };
             Mount {
                 source: MountSource::Path(mount.source),
                 sub_path: mount.sub,
@@ -202,12 +263,20 @@ impl Making<'_> {
             hosts::of_pod(object, &[address], names)
         };
         let (resolver, warnings) = dns::of_pod(object, &self.ground.dns, &self.ground.resolver);
-        let nodename = if self.pod.host_network { &self.ground.facts.hostname } else { &names.nodename };
+        let nodename = if self.pod.host_network {
+            &self.ground.facts.hostname
+        } else {
+            &names.nodename
+        };
         let read_only = container["securityContext"]["readOnlyRootFilesystem"] == true;
         let mut mounts = vec![
             Mount::bind(files.hosts(&hosts)?, "/etc/hosts", read_only),
             Mount::bind(files.hostname(nodename)?, "/etc/hostname", read_only),
-            Mount::bind(files.resolv_conf(&resolver.text())?, "/etc/resolv.conf", read_only),
+            Mount::bind(
+                files.resolv_conf(&resolver.text())?,
+                "/etc/resolv.conf",
+                read_only,
+            ),
         ];
         let path = container["terminationMessagePath"].as_str().unwrap_or_default();
         if !path.is_empty() {

@@ -41,12 +41,15 @@ pub(super) struct Ground {
 impl Ground {
     /// The folder of a pod's logs (`BuildPodLogsDirectory`).
     pub fn log_folder(&self, pod: &Pod) -> PathBuf {
-        self.logs.join(format!("{}_{}_{}", pod.namespace, pod.name, pod.uid))
+        self.logs
+            .join(format!("{}_{}_{}", pod.namespace, pod.name, pod.uid))
     }
 
     /// The log of an attempt.
     pub fn log_path(&self, pod: &Pod, container: &str, attempt: u32) -> PathBuf {
-        self.log_folder(pod).join(container).join(format!("{attempt}.log"))
+        self.log_folder(pod)
+            .join(container)
+            .join(format!("{attempt}.log"))
     }
 }
 

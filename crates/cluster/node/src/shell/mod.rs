@@ -8,10 +8,8 @@ mod last_words;
 mod node;
 mod source;
 mod status;
-mod stored;
 mod worker;
 
 pub use events::Recorder;
-pub use node::{Node, Parts, folder};
-pub use stored::StoredImages;
+pub use node::{Node, Parts, View, folder};
 pub use source::{Answer, Ask, Identity, ImageSource, ReadyImage, Tell};

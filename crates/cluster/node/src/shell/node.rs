@@ -26,6 +26,7 @@ use crate::environment::dns::{ClusterDns, Resolver};
 use crate::limits;
 use crate::node_object::{Facts, Heart, NodeError};
 use crate::pod::{Engine, Found, ImageFacts, Pod, Survivor};
+use crate::volumes::local::Local;
 use crate::volumes::plan;
 use crate::volumes::shell::Volumes;
 
@@ -94,12 +95,25 @@ impl Node {
             starts: Semaphore::new(limits::STARTS_MAX),
         });
         let images = parts.images;
-        let heart = Heart::new(client.clone(), parts.facts, parts.folder, Box::new(move || images.list()));
+        let heart = Heart::new(
+            client.clone(),
+            parts.facts,
+            parts.folder,
+            Box::new(move || images.list()),
+        );
         heart.register().await?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        tasks.spawn(stop.clone().run_until_cancelled_owned(events::write(client, name.clone(), news)));
+        let local = Local::new(client.clone(), &ground.volumes.local_root());
+        tasks.spawn(stop.clone().run_until_cancelled_owned(local.serve()));
+        tasks.spawn(
+            stop.clone()
+                .run_until_cancelled_owned(events::write(client, name.clone(), news)),
+        );
         tasks.spawn(heart.beat(stop.clone()));
-        let inner = Arc::new(Inner { ground, pods: Mutex::default() });
+        let inner = Arc::new(Inner {
+            ground,
+            pods: Mutex::default(),
+        });
         inner.clone().begin(&tasks, &stop).await;
         for kind in [Kind::ConfigMap, Kind::Secret] {
             let following = inner.clone().follow_sources(kind);
@@ -118,6 +132,21 @@ impl Node {
         self.inner.ground.sandboxes.close().await;
     }
 
+    /// A look at what runs, for those who show it.
+    pub fn view(&self) -> View {
+        View {
+            inner: self.inner.clone(),
+        }
+    }
+}
+
+/// A look at the pods of a node; clones look at the same.
+#[derive(Clone)]
+pub struct View {
+    inner: Arc<Inner>,
+}
+
+impl View {
     /// The sandbox of a pod, while it has one.
     pub fn sandbox(&self, uid: &str) -> Option<Sandbox> {
         self.inner.place(uid)?.sandbox()
@@ -126,13 +155,17 @@ impl Node {
     /// The sandboxes of all pods, by uid.
     pub fn sandboxes(&self) -> BTreeMap<String, Sandbox> {
         let pods = self.inner.pods.lock().unwrap_or_else(PoisonError::into_inner);
-        let all = pods.iter().filter_map(|(uid, handle)| Some((uid.clone(), handle.place.sandbox()?)));
+        let all = pods
+            .iter()
+            .filter_map(|(uid, handle)| Some((uid.clone(), handle.place.sandbox()?)));
         all.collect()
     }
 
     /// The log of an attempt of a container: `namespace_name_uid/container/attempt.log` below the node's folder.
     pub fn log_path(&self, pod: &Value, container: &str, attempt: u32) -> PathBuf {
-        self.inner.ground.log_path(&Pod::read(&Arc::new(pod.clone())), container, attempt)
+        self.inner
+            .ground
+            .log_path(&Pod::read(&Arc::new(pod.clone())), container, attempt)
     }
 }
 
@@ -147,7 +180,9 @@ enum Kind {
 fn user(node: &str) -> UserInfo {
     UserInfo {
         name: format!("system:node:{node}"),
-        groups: ["system:nodes", "system:authenticated"].map(str::to_owned).to_vec(),
+        groups: ["system:nodes", "system:authenticated"]
+            .map(str::to_owned)
+            .to_vec(),
         ..UserInfo::default()
     }
 }
@@ -161,8 +196,10 @@ impl Inner {
     /// Gives the pods that are there their workers, clears away what belongs to none, and follows what changes.
     async fn begin(self: Arc<Self>, tasks: &TaskTracker, stop: &CancellationToken) {
         let alive = self.ground.sandboxes.adopt().await;
-        let mut alive: HashMap<String, Sandbox> =
-            alive.into_iter().map(|sandbox| (sandbox.id().to_owned(), sandbox)).collect();
+        let mut alive: HashMap<String, Sandbox> = alive
+            .into_iter()
+            .map(|sandbox| (sandbox.id().to_owned(), sandbox))
+            .collect();
         let (objects, revision) = self.ground.client.list_at(&PODS, None);
         let own: Vec<Arc<Value>> = objects.into_iter().filter(|pod| self.is_ours(pod)).collect();
         let mut known: HashSet<String> = HashSet::new();
@@ -175,7 +212,9 @@ impl Inner {
         for (id, sandbox) in alive {
             // Its pod went while nobody looked: it is stopped as its manifest wants it.
             let record = self.ground.volumes.folder(&id).join(POD_RECORD);
-            let object = std::fs::read(record).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+            let object = std::fs::read(record)
+                .ok()
+                .and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
             match object.filter(|object| uid(object) == id) {
                 Some(object) => {
                     let object = Arc::new(object);
@@ -210,7 +249,11 @@ impl Inner {
                 self.ground.network.detach(&id).await.ok();
             }
         }
-        for entry in std::fs::read_dir(&self.ground.logs).into_iter().flatten().flatten() {
+        for entry in std::fs::read_dir(&self.ground.logs)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             let name = entry.file_name().to_string_lossy().into_owned();
             if name.rsplit('_').next().is_some_and(|id| !known.contains(id)) {
                 std::fs::remove_dir_all(entry.path()).ok();
@@ -234,7 +277,11 @@ impl Inner {
         engine.restore(survivor, now);
         let place = Arc::new(Place::default());
         place.lock().sandbox = sandbox;
-        let (seen, sight) = watch::channel(Seen { object, gone, sources: 0 });
+        let (seen, sight) = watch::channel(Seen {
+            object,
+            gone,
+            sources: 0,
+        });
         let worker = Worker::new(self.ground.clone(), place.clone(), engine, sight);
         let mut pods = self.pods.lock().unwrap_or_else(PoisonError::into_inner);
         pods.insert(id.clone(), Handle { place, seen });
@@ -242,7 +289,11 @@ impl Inner {
         let (inner, stop) = (self.clone(), stop.clone());
         tasks.spawn(async move {
             worker.work(stop).await;
-            inner.pods.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+            inner
+                .pods
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&id);
         });
     }
 
@@ -267,7 +318,12 @@ impl Inner {
                 id: label("image-id"),
                 stop_signal: label("stop-signal"),
             };
-            containers.push(Found { since: info.started_at.map(stamp), exit, image, id: info.id });
+            containers.push(Found {
+                since: info.started_at.map(stamp),
+                exit,
+                image,
+                id: info.id,
+            });
         }
         let address = sandbox.labels().get("address").cloned().unwrap_or_default();
         Some((sandbox, Survivor { address, containers }))
@@ -282,7 +338,9 @@ impl Inner {
                         change = changes.next() => change,
                     };
                     match change {
-                        Ok(Change::Added(object) | Change::Modified(object, _)) => self.see(object, false, tasks, stop),
+                        Ok(Change::Added(object) | Change::Modified(object, _)) => {
+                            self.see(object, false, tasks, stop)
+                        }
                         Ok(Change::Deleted(object)) => self.see(object, true, tasks, stop),
                         Err(ChangesEnd::Missed) => break,
                         Err(ChangesEnd::Closed) => return,
@@ -311,7 +369,9 @@ impl Inner {
     fn see(self: &Arc<Self>, object: Arc<Value>, gone: bool, tasks: &TaskTracker, stop: &CancellationToken) {
         let pods = self.pods.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(handle) = pods.get(uid(&object)) {
-            handle.seen.send_modify(|seen| (seen.object, seen.gone) = (object, gone));
+            handle
+                .seen
+                .send_modify(|seen| (seen.object, seen.gone) = (object, gone));
             return;
         }
         drop(pods);

@@ -60,7 +60,12 @@ enum Done {
 }
 
 impl Worker {
-    pub fn new(ground: Arc<Ground>, place: Arc<Place>, engine: Engine, seen: watch::Receiver<Seen>) -> Worker {
+    pub fn new(
+        ground: Arc<Ground>,
+        place: Arc<Place>,
+        engine: Engine,
+        seen: watch::Receiver<Seen>,
+    ) -> Worker {
         let known = seen.borrow().clone();
         Worker {
             events: place.sandbox().map(|sandbox| sandbox.events()),
@@ -104,29 +109,48 @@ impl Worker {
         }
         if self.engine.is_over() {
             let logs = self.ground.log_folder(self.engine.pod());
-            tokio::task::spawn_blocking(move || std::fs::remove_dir_all(logs).ok()).await.ok();
+            tokio::task::spawn_blocking(move || std::fs::remove_dir_all(logs).ok())
+                .await
+                .ok();
         }
         self.running.shutdown().await;
     }
 
     fn wake(&self) -> Option<Timestamp> {
         let retry = Some(self.write_after).filter(|_| !self.writing && self.patch().is_some());
-        let refresh = self.place.lock().prepared.as_ref().and_then(|prepared| prepared.refresh_at);
+        let place = self.place.lock();
+        let waits = !self.refreshing && place.sandbox.is_some();
+        let refresh = place
+            .prepared
+            .as_ref()
+            .and_then(|prepared| prepared.refresh_at)
+            .filter(|_| waits);
+        drop(place);
         [self.engine.wake(), retry, refresh].into_iter().flatten().min()
     }
 
     fn step(&mut self, input: Input) {
         for effect in self.engine.step(input, Timestamp::now()) {
             match effect {
-                Effect::Event { container, warning, reason, message } => {
+                Effect::Event {
+                    container,
+                    warning,
+                    reason,
+                    message,
+                } => {
                     let object = &self.engine.pod().object;
-                    let about = container.map(|container| field(object, &container)).unwrap_or_default();
-                    self.ground.recorder.tell(object, &about, warning, reason, &message);
+                    let about = container
+                        .map(|container| field(object, &container))
+                        .unwrap_or_default();
+                    self.ground
+                        .recorder
+                        .tell(object, &about, warning, reason, &message);
                 }
                 Effect::Delete => self.delete = true,
                 effect => {
                     let carrier = self.carrier();
-                    self.running.spawn(async move { Done::Input(carrier.carry(effect).await) });
+                    self.running
+                        .spawn(async move { Done::Input(carrier.carry(effect).await) });
                 }
             }
         }
@@ -186,7 +210,8 @@ impl Worker {
             Some(Event::Started { .. }) => {}
             Some(Event::Exited { container, exit }) => {
                 let carrier = self.carrier();
-                self.running.spawn(async move { Done::Input(Some(carrier.exit(&container, exit).await)) });
+                self.running
+                    .spawn(async move { Done::Input(Some(carrier.exit(&container, exit).await)) });
             }
             Some(Event::Missed) => self.look_again(),
             Some(Event::Lost) => {
@@ -237,7 +262,9 @@ impl Worker {
         let (ground, pod) = (self.ground.clone(), self.carrier().pod);
         self.running.spawn(async move {
             let (namespace, name) = (&pod.namespace, &pod.name);
-            let written = ground.client.patch(&PODS, namespace, name, "status", PatchKind::Strategic, patch);
+            let written = ground
+                .client
+                .patch(&PODS, namespace, name, "status", PatchKind::Strategic, patch);
             Done::Written(written.await.is_ok())
         });
     }
@@ -255,7 +282,10 @@ impl Worker {
                 grace_period_seconds: Some(0),
                 ..DeleteOptions::default()
             };
-            let deleted = ground.client.delete(&PODS, &pod.namespace, &pod.name, &options).await;
+            let deleted = ground
+                .client
+                .delete(&PODS, &pod.namespace, &pod.name, &options)
+                .await;
             Done::Deleted(deleted.is_ok_and(|()| true))
         });
     }
@@ -263,7 +293,10 @@ impl Worker {
     /// Brings the volumes of a pod up to date that has some.
     fn refresh(&mut self) {
         let prepared = self.place.lock().prepared.clone();
-        let due = prepared.as_ref().and_then(|prepared| prepared.refresh_at).is_some_and(|at| at <= Timestamp::now());
+        let due = prepared
+            .as_ref()
+            .and_then(|prepared| prepared.refresh_at)
+            .is_some_and(|at| at <= Timestamp::now());
         let wanted = (self.stale || due) && prepared.is_some() && self.place.sandbox().is_some();
         if !wanted || self.refreshing {
             return;
@@ -274,7 +307,10 @@ impl Worker {
             if let Err(messages) = carrier.prepare().await {
                 for message in messages {
                     let object = &carrier.pod.object;
-                    carrier.ground.recorder.tell(object, "", true, crate::volumes::FAILED_MOUNT, &message);
+                    carrier
+                        .ground
+                        .recorder
+                        .tell(object, "", true, crate::volumes::FAILED_MOUNT, &message);
                 }
                 // A token that ends is asked for again, and not at once.
                 tokio::time::sleep(limits::CREATE_RETRY).await;
