@@ -244,6 +244,24 @@ catalogue! {
         zh: "集群已结束，但其 Pod 占用的部分资源仍未清除。",
             "请以启动集群的用户身份再次执行 deploy cluster down；数据目录：{path}";
     }
+    ImageNotLoaded = "DEP-IMAGE-001" {
+        en: "No image was taken from {path}.",
+            "Take an OCI archive or what docker save writes, of one that is made for this machine: skopeo inspect oci-archive:{path}";
+        zh: "没有从 {path} 导入镜像。",
+            "请使用适用于本机的 OCI 归档或 docker save 的输出；可先查看：skopeo inspect oci-archive:{path}";
+    }
+    ImageStoreUnusable = "DEP-IMAGE-002" {
+        en: "The images in {path} cannot be used.",
+            "They belong to the user who runs the cluster, which is root where pods run. Run the command as that user.";
+        zh: "无法使用 {path} 中的镜像。",
+            "它们属于运行集群的用户；运行 Pod 的集群由 root 运行。请以该用户身份执行命令。";
+    }
+    ImagesInUseUnknown = "DEP-IMAGE-003" {
+        en: "Which images are in use is not known, so none was removed.",
+            "Run the command as the user who runs the cluster. See whether it answers: deploy cluster status";
+        zh: "无法确定哪些镜像正在使用，因此没有删除任何镜像。",
+            "请以运行集群的用户身份执行命令，并查看集群是否响应：deploy cluster status";
+    }
     UsageInvalid = "DEP-CLI-001" {
         en: "The command line is not valid.",
             "See what is accepted: {command} --help";

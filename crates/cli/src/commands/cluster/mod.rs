@@ -2,6 +2,7 @@
 
 mod apply;
 mod connection;
+mod image;
 mod node;
 mod process;
 mod readiness;
@@ -46,6 +47,7 @@ pub fn command(lang: Lang) -> Command {
         .subcommand(apply::command(lang))
         .subcommand(status)
         .subcommand(kubeconfig)
+        .subcommand(image::command(lang))
         .subcommand(described(Command::new("down"), &texts.cluster_down))
 }
 
@@ -57,6 +59,7 @@ pub fn run(context: &mut Context, arguments: &ArgMatches) -> Outcome {
         }
         Some(("status", arguments)) => status(context, arguments),
         Some(("kubeconfig", arguments)) => kubeconfig(context, arguments),
+        Some(("image", arguments)) => image::run(context, arguments),
         Some(("down", _)) => down(context),
         _ => Ok(Exit::Usage),
     }

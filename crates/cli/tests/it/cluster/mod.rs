@@ -1,6 +1,7 @@
 //! The embedded Kubernetes as its clients meet it: a server process, and real programs that talk to it.
 
 mod apply;
+mod images;
 mod informer;
 mod kubelet;
 mod lifecycle;
