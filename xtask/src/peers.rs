@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod control_plane;
+mod definitions;
 mod kubernetes;
 pub mod oracle;
 
@@ -82,7 +83,9 @@ fn install(names: &[String]) -> Outcome {
     let bin = repository::root().join("target/peers/bin");
     std::fs::create_dir_all(&bin).map_err(|e| format!("{}: {e}", bin.display()))?;
     for name in wanted {
-        if program(name).is_ok() {
+        if name == "definitions" {
+            definitions::install()?;
+        } else if program(name).is_ok() {
             println!("{name}: there");
         } else if let Some(peer) = PEERS.iter().find(|peer| peer.name == name) {
             println!("{name}: go install {}", peer.module);
@@ -96,7 +99,7 @@ fn install(names: &[String]) -> Outcome {
         } else {
             let known: Vec<&str> = PEERS.iter().map(|peer| peer.name).collect();
             return Err(format!(
-                "no peer is named {name}; there are {}, kubernetes, etcd",
+                "no peer is named {name}; there are {}, definitions, kubernetes, etcd",
                 known.join(", ")
             ));
         }

@@ -162,12 +162,7 @@ pub(crate) async fn admit(
     new: &mut Value,
     old: Option<&Value>,
 ) -> Result<(), StatusError> {
-    let options = call.options.to_value(old.is_none());
-    let mut request = admission(call, new, old, &options);
-    let result = call.api.admission.admit(&mut request).await;
-    let warnings = std::mem::take(&mut request.warnings);
-    call.warnings.extend(warnings);
-    result
+    ask(call, new, old, Stage::Change).await
 }
 
 /// Admission that only says yes or no.
@@ -176,9 +171,28 @@ pub(crate) async fn validate(
     new: &mut Value,
     old: Option<&Value>,
 ) -> Result<(), StatusError> {
+    ask(call, new, old, Stage::Judge).await
+}
+
+/// The two rounds of admission.
+#[derive(Clone, Copy)]
+enum Stage {
+    Change,
+    Judge,
+}
+
+async fn ask(
+    call: &mut Call<'_>,
+    new: &mut Value,
+    old: Option<&Value>,
+    stage: Stage,
+) -> Result<(), StatusError> {
     let options = call.options.to_value(old.is_none());
     let mut request = admission(call, new, old, &options);
-    let result = call.api.admission.validate(&mut request).await;
+    let result = match stage {
+        Stage::Change => call.api.admission.admit(&mut request).await,
+        Stage::Judge => call.api.admission.validate(&mut request).await,
+    };
     let warnings = std::mem::take(&mut request.warnings);
     call.warnings.extend(warnings);
     result
