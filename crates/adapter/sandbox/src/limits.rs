@@ -75,3 +75,10 @@ pub const MAX_PASSWD_BYTES: u64 = 1 << 20;
 
 /// What is kept of libcontainer's words about one failure.
 pub const MAX_WORDS_BYTES: u64 = 4 << 10;
+
+/// How often the removal of a cgroup whose processes have ended is tried again, and after which pause: the kernel takes
+/// a switch of tasks to forget them.
+pub const REMOVE_TURNS: u32 = 20;
+
+/// See [`REMOVE_TURNS`].
+pub const REMOVE_PAUSE: Duration = Duration::from_millis(5);

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use layout::Layout;
 pub use usage::{IoUsage, Usage};
 
-use crate::limits::MAX_CGROUP_DEPTH;
+use crate::limits::{MAX_CGROUP_DEPTH, REMOVE_PAUSE, REMOVE_TURNS};
 use crate::spec::Resources;
 
 /// A group: one folder per hierarchy.
@@ -191,6 +191,24 @@ impl Group {
         Ok(())
     }
 
+    /// Version 1: what a process writes "0" to, to move itself into the group, wherever its root is by then.
+    pub(crate) fn doors(&self) -> io::Result<Vec<fs::File>> {
+        match self.version {
+            Version::Two => Ok(Vec::new()),
+            Version::One => self
+                .folders
+                .values()
+                .map(|folder| {
+                    let path = folder.join("cgroup.procs");
+                    fs::OpenOptions::new()
+                        .write(true)
+                        .open(&path)
+                        .map_err(|error| named(error, &path))
+                })
+                .collect(),
+        }
+    }
+
     /// True if any of its folders is there.
     pub(crate) fn exists(&self) -> bool {
         self.folders.values().any(|folder| folder.exists())
@@ -309,10 +327,17 @@ fn remove_tree(folder: &Path, depth: usize) -> io::Result<()> {
     for below in folders_in(folder) {
         remove_tree(&below, depth + 1)?;
     }
-    match fs::remove_dir(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(named(error, folder)),
-        _ => Ok(()),
+    for turn in 0.. {
+        match fs::remove_dir(folder) {
+            // Since Linux 6.19 a process leaves its group a moment after its end is known.
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy && turn < REMOVE_TURNS => {
+                std::thread::sleep(REMOVE_PAUSE);
+            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(named(error, folder)),
+            _ => break,
+        }
     }
+    Ok(())
 }
 
 fn write_file(path: &Path, value: &str) -> io::Result<()> {

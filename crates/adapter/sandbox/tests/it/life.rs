@@ -6,7 +6,7 @@ use std::time::Instant;
 use deploy_sandbox::{Event, ExecSpec, Mount, SandboxError, User};
 use tokio::io::AsyncReadExt;
 
-use crate::world::{exited, run, until};
+use crate::world::{exited, run, until, until_executable};
 
 #[test]
 fn a_container_runs_and_ends() {
@@ -102,6 +102,7 @@ fn what_cannot_be_run_says_why() {
         let broken = world.root.join("broken");
         fs::write(&broken, "not a program").unwrap();
         fs::set_permissions(&broken, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        until_executable(&broken);
         spec.mounts.push(Mount::bind(&broken, "/bin/broken", true));
         let (exit, _, said) = world.finish(&sandbox, spec).await;
         assert_eq!(

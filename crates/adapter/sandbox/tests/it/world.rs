@@ -79,6 +79,7 @@ fn layer(path: &Path) {
         fs::create_dir_all(path.join(folder)).unwrap();
     }
     fs::copy(BUSYBOX, path.join("bin/busybox")).unwrap();
+    until_executable(&path.join("bin/busybox"));
     for name in [
         "sh", "cat", "echo", "env", "id", "ls", "mkdir", "mknod", "mount", "ps", "pwd", "sleep", "stty",
         "true", "false", "touch", "grep", "hostname", "head", "tail", "dd", "unshare", "chroot", "kill",
@@ -94,6 +95,22 @@ fn layer(path: &Path) {
     .unwrap();
     fs::write(path.join("etc/group"), "root:x:0:\napp:x:1000:\n").unwrap();
     fs::set_permissions(path.join("tmp"), fs::Permissions::from_mode(0o1777)).unwrap();
+}
+
+/// Waits until a file that was just written can be executed. Another test may have forked while it was open, and the
+/// kernel executes nothing that somebody can write.
+pub fn until_executable(path: &Path) {
+    use std::process::{Command, Stdio};
+    let busy = || {
+        let outcome = Command::new(path)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        outcome.is_err_and(|error| error.kind() == std::io::ErrorKind::ExecutableFileBusy)
+    };
+    while busy() {
+        std::thread::yield_now();
+    }
 }
 
 pub struct World {
