@@ -8,16 +8,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Images, limits};
-
-/// Gives all pods of the node.
-pub type Pods = Box<dyn Fn() -> Vec<Arc<Value>> + Send + Sync>;
-
-/// Takes reason and text of a warning about the node.
-pub type Warn = Box<dyn Fn(&str, &str) + Send + Sync>;
+use crate::shell::{PodsNow, Warn};
 
 impl Images {
     /// From now on looks every five minutes whether images have to go, until [`Images::shut_down`].
-    pub fn start_cleaning(self: &Arc<Self>, pods: Pods, warn: Warn) {
+    pub(super) fn clean_from_now_on(self: &Arc<Self>, pods: PodsNow, warn: Warn) {
         let images = Arc::clone(self);
         let stop = self.stop.clone();
         self.pulls.spawn(async move {
@@ -26,7 +21,7 @@ impl Images {
         });
     }
 
-    async fn keep_clean(self: &Arc<Self>, pods: &Pods, warn: &Warn) {
+    async fn keep_clean(self: &Arc<Self>, pods: &PodsNow, warn: &Warn) {
         loop {
             tokio::time::sleep(limits::COLLECT_EVERY).await;
             let named = named_images(&pods());

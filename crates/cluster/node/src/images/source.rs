@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::keyring::Keyring;
 use super::{Images, Notice, PullPolicy, status_id, status_name};
 use crate::pod::{ImageFacts, PullFailure};
-use crate::shell::{Answer, Ask, Identity, ImageSource, ReadyImage, Tell};
+use crate::shell::{Answer, Ask, Identity, ImageSource, PodsNow, ReadyImage, Tell, Warn};
 
 impl ImageSource for Images {
     fn ensure<'a>(&'a self, ask: &'a Ask, tell: Tell<'a>) -> Answer<'a, Result<ReadyImage, PullFailure>> {
@@ -46,6 +46,14 @@ impl ImageSource for Images {
             self.store.list().unwrap_or_default().iter().map(listed).collect();
         all.sort_by(|(_, a), (_, b)| b.cmp(a));
         all
+    }
+
+    fn start_cleaning(self: Arc<Self>, pods: PodsNow, warn: Warn) {
+        self.clean_from_now_on(pods, warn);
+    }
+
+    fn shut_down(&self) -> Answer<'_, ()> {
+        Box::pin(Images::shut_down(self))
     }
 }
 

@@ -12,4 +12,4 @@ mod worker;
 
 pub use events::Recorder;
 pub use node::{Node, Parts, View, folder};
-pub use source::{Answer, Ask, Identity, ImageSource, ReadyImage, Tell};
+pub use source::{Answer, Ask, Identity, ImageSource, PodsNow, ReadyImage, Tell, Warn};

@@ -53,6 +53,12 @@ pub struct Ask {
 /// What people are told meanwhile: reason, text, and whether something is wrong.
 pub type Tell<'a> = &'a (dyn Fn(&str, &str, bool) + Send + Sync);
 
+/// Gives all pods of the node.
+pub type PodsNow = Box<dyn Fn() -> Vec<Arc<Value>> + Send + Sync>;
+
+/// Takes reason and text of a warning about the node.
+pub type Warn = Box<dyn Fn(&str, &str) + Send + Sync>;
+
 /// A future of this module.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -71,4 +77,10 @@ pub trait ImageSource: Send + Sync {
 
     /// All images, as names and bytes, the largest first.
     fn list(&self) -> Vec<(Vec<String>, u64)>;
+
+    /// From now on sees to it that images do not fill the disk, until [`ImageSource::shut_down`].
+    fn start_cleaning(self: Arc<Self>, pods: PodsNow, warn: Warn);
+
+    /// Ends what runs by itself, and waits for what still writes.
+    fn shut_down(&self) -> Answer<'_, ()>;
 }

@@ -399,7 +399,7 @@ async fn those_who_want_the_same_share_one_pull() {
         "one that went away, one that was shared"
     );
     let none = Box::new(Vec::new);
-    node.images.start_cleaning(none, Box::new(|_, text| panic!("{text}")));
+    Arc::clone(&node.images).start_cleaning(none, Box::new(|_, text| panic!("{text}")));
     node.images.shut_down().await;
 }
 
