@@ -17,19 +17,19 @@ pub enum TarError {
     #[error("cannot read the layer")]
     Read(#[source] io::Error),
     /// It ended in the middle of an entry.
-    #[error("the layer's tar is cut short")]
+    #[error("the tar is cut short")]
     Truncated,
     /// A header that does not sum up.
-    #[error("the layer's tar has a header with a wrong checksum")]
+    #[error("the tar has a header with a wrong checksum")]
     Checksum,
     /// A field that is not what it must be.
-    #[error("the layer's tar has a header with a wrong {field}")]
+    #[error("the tar has a header with a wrong {field}")]
     Field {
         /// Which field.
         field: &'static str,
     },
     /// More than is kept in memory.
-    #[error("the layer's tar has more {what} than {most}")]
+    #[error("the tar has more {what} than {most}")]
     Bound {
         /// Of what.
         what: &'static str,
@@ -37,7 +37,7 @@ pub enum TarError {
         most: u64,
     },
     /// A lawful entry that no image has.
-    #[error("the layer's tar has an entry of the unsupported type {kind:?}")]
+    #[error("the tar has an entry of the unsupported type {kind:?}")]
     Unsupported {
         /// Its type flag.
         kind: char,
@@ -367,7 +367,7 @@ mod tests {
         let error = Reader::new(stream).next_entry().expect_err("too long");
         assert_eq!(
             error.to_string(),
-            "the layer's tar has more bytes in an extended header than 1048576"
+            "the tar has more bytes in an extended header than 1048576"
         );
     }
 

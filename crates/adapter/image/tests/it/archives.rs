@@ -209,7 +209,7 @@ fn archives_that_are_none() {
     for (bytes, error) in [
         (
             b"nonsense".to_vec(),
-            "this is no archive of images: the layer's tar is cut short".to_owned(),
+            "this is no archive of images: the tar is cut short".to_owned(),
         ),
         (
             Vec::new(),
