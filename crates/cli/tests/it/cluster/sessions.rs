@@ -46,17 +46,38 @@ fn clients_helm4() {
     clients("helm4", "cluster/clients_helm4");
 }
 
-/// The sessions of a program. `DEPLOY_CLIENTS_PEER` records them, `DEPLOY_CLIENTS` picks some.
+/// `kubectl` and charts with definitions of custom resources that others publish.
+#[test]
+fn clients_definitions() {
+    let name = "cluster/clients_definitions";
+    if !definitions().is_dir() {
+        return skipped(&format!("{name} (cargo xtask peers install definitions)"));
+    }
+    match ["kubectl", "helm3", "helm4"]
+        .into_iter()
+        .find(|program| !is_there(program))
+    {
+        Some(program) => skipped(&format!("{name} (and there is no {program} on this machine)")),
+        None => sessions("definitions", name),
+    }
+}
+
+/// The sessions of a program.
 fn clients(program: &str, name: &'static str) {
     if !is_there(program) {
         return skipped(&format!("{name} (and there is no {program} on this machine)"));
     }
+    sessions(program, name);
+}
+
+/// The sessions whose names begin with `start`. `DEPLOY_CLIENTS_PEER` records them, `DEPLOY_CLIENTS` picks some.
+fn sessions(start: &str, name: &'static str) {
     let wanted = std::env::var("DEPLOY_CLIENTS").unwrap_or_default();
     let mut paths: Vec<PathBuf> = fs::read_dir(folder())
         .expect("fixtures/cluster/clients")
         .map(|entry| entry.expect("an entry").path())
         .filter(|path| path.extension().is_some_and(|end| end == "txt"))
-        .filter(|path| title(path).starts_with(program) && title(path).contains(&wanted))
+        .filter(|path| title(path).starts_with(start) && title(path).contains(&wanted))
         .collect();
     paths.sort();
     if let Some(peer) = std::env::var_os("DEPLOY_CLIENTS_PEER") {
@@ -97,6 +118,11 @@ fn clients(program: &str, name: &'static str) {
 
 fn folder() -> PathBuf {
     repository().join("fixtures/cluster/clients")
+}
+
+/// Definitions of third parties, which are no part of the repository.
+fn definitions() -> PathBuf {
+    repository().join("target/peers/definitions")
 }
 
 /// `kubectl-apply`.
@@ -248,6 +274,7 @@ impl Place {
             .env("KUBECONFIG", &self.kubeconfig)
             .env("NS", &self.namespace)
             .env("SHOP", repository().join("examples/shop"))
+            .env("DEFINITIONS", definitions())
             .env("LANG", "C")
             .stdin(Stdio::null())
             .output()
