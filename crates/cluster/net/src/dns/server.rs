@@ -11,6 +11,7 @@ use deploy_cluster_api::client::{Client, ResourceId};
 use deploy_cluster_api::object;
 use deploy_cluster_api::status::StatusError;
 use hickory_proto::op::{Message, Query, ResponseCode};
+use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{Semaphore, mpsc};
@@ -185,6 +186,9 @@ async fn bind(wanted: SocketAddr) -> Result<(Arc<UdpSocket>, TcpListener, Socket
     Ok((Arc::new(socket), listener, address))
 }
 
+/// Takes note of an object.
+type Note = fn(&mut View, &Value);
+
 /// Keeps the view in step.
 struct Index {
     view: View,
@@ -230,7 +234,7 @@ impl Index {
 
     fn note(&mut self, sort: Sort, news: News) {
         let view = &mut self.view;
-        let (put, remove, clear): (fn(&mut View, &_), fn(&mut View, &_), fn(&mut View)) = match sort {
+        let (put, remove, clear): (Note, Note, fn(&mut View)) = match sort {
             Sort::Namespaces => (
                 View::put_namespace,
                 View::remove_namespace,

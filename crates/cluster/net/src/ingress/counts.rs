@@ -56,6 +56,9 @@ pub struct Series {
     sent: AtomicU64,
 }
 
+/// One of the counts of a series.
+type Count = fn(&Series) -> &AtomicU64;
+
 /// Prometheus' own default buckets, in seconds.
 const BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
@@ -120,7 +123,7 @@ impl Counts {
         let mut text = String::new();
         put_requests(&mut text, &all);
         put_durations(&mut text, &all);
-        let bytes: [(&str, &str, fn(&Series) -> &AtomicU64); 2] = [
+        let bytes: [(&str, &str, Count); 2] = [
             (
                 "deploy_ingress_received_bytes_total",
                 "Bytes of the bodies of requests.",

@@ -22,7 +22,7 @@ use super::access_log::Line;
 use super::body::{AnswerBody, Received, RequestBody};
 use super::headers::{self, RequestHints, plain_host};
 use super::limits;
-use super::routes::{Backend, Redirect, Route, RouteOptions, Target, rewritten};
+use super::routes::{Backend, Redirect, Route, Target, rewritten};
 use super::tunnel;
 use super::upstream::{SendError, Upstream};
 use super::worker::{Client, Worker};
@@ -122,7 +122,7 @@ pub async fn handle(
     let ambiguous = headers::is_ambiguous(request.headers());
     let answer = match passage.prepare(request) {
         Ok(Prepared::Redirect(location)) => redirect(&location),
-        Ok(Prepared::Request(request, options)) => match passage.pass(request, upgrade, &options).await {
+        Ok(Prepared::Request(request)) => match passage.pass(*request, upgrade).await {
             Ok(answer) => return Ok(passage.answered(answer).await),
             Err(failure) => passage.failed(&failure),
         },
@@ -135,7 +135,7 @@ pub async fn handle(
 /// What becomes of a request before any endpoint is asked.
 enum Prepared {
     Redirect(String),
-    Request(Request<RequestBody>, RouteOptions),
+    Request(Box<Request<RequestBody>>),
 }
 
 impl Passage {
@@ -217,8 +217,7 @@ impl Passage {
         };
         self.request_id = Some(id);
         headers.insert(HOST, host);
-        let options = route.options.clone();
-        Ok(Prepared::Request(Request::from_parts(parts, body), options))
+        Ok(Prepared::Request(Box::new(Request::from_parts(parts, body))))
     }
 
     fn redirection(&self, route: &Route, host: &str) -> Option<String> {
@@ -242,7 +241,6 @@ impl Passage {
         &mut self,
         mut request: Request<RequestBody>,
         upgrade: Option<(HeaderValue, OnUpgrade)>,
-        options: &RouteOptions,
     ) -> Result<(Response<Incoming>, Option<OnUpgrade>), Failure> {
         let route = self.route.clone().ok_or(NO_ROUTE)?;
         let backend = choose_backend(&route, &request, || self.worker.random());
@@ -254,7 +252,7 @@ impl Passage {
                 .insert(CONNECTION, HeaderValue::from_static("upgrade"));
             request.headers_mut().insert(UPGRADE, protocol);
         }
-        let patience = options.answer.unwrap_or(limits::ANSWER);
+        let patience = route.options.answer.unwrap_or(limits::ANSWER);
         let mut tried: Vec<SocketAddr> = Vec::new();
         let mut fresh = false;
         for _ in 0..limits::TRIES {
@@ -411,47 +409,43 @@ impl Drop for Passage {
         };
         let received = self.received.bytes();
         series.add(self.status, took, received, self.sent);
-        let text = |value: &Option<HeaderValue>| -> Option<String> {
-            value.as_ref()?.to_str().ok().map(str::to_owned)
-        };
-        let worker = self.worker.clone();
-        worker.log(|now_us, lines| {
-            let (host, user_agent) = (text(&self.host), text(&self.user_agent));
-            let (request_id, trace) = (text(&self.request_id), text(&self.trace));
-            let upstream = self
-                .target
-                .as_ref()
-                .map(|target| target.endpoint.address.to_string());
+        self.worker.log(|now_us, lines| {
+            let upstream = self.target.as_ref().map_or("", |target| &*target.endpoint.shown);
             let upstream_us = self.answered.map(|at| at.duration_since(self.started));
             let route = self.route.as_deref();
             lines.add(
                 now_us,
                 &Line {
                     method: self.method.as_str(),
-                    host: host.as_deref().unwrap_or_default(),
+                    host: text(self.host.as_ref()),
                     path: self.uri.path(),
                     protocol: protocol_name(self.version),
                     tls: self.client.tls,
                     client: &self.client.address,
-                    user_agent: user_agent.as_deref().unwrap_or_default(),
+                    user_agent: text(self.user_agent.as_ref()),
                     status: self.status,
                     received,
                     sent: self.sent,
                     duration_us: microseconds(took),
-                    upstream: upstream.as_deref().unwrap_or_default(),
+                    upstream,
                     upstream_us: upstream_us.map_or(0, microseconds),
                     namespace: route.map_or("", |route| &*route.namespace),
                     ingress: route.map_or("", |route| &*route.ingress),
                     route: route.map_or("", |route| &*route.path),
                     service: &self.service,
                     version: self.target.as_ref().map_or("", |target| target.series.version()),
-                    request_id: request_id.as_deref().unwrap_or_default(),
-                    trace_id: trace.as_deref().and_then(headers::trace_id).unwrap_or_default(),
+                    request_id: text(self.request_id.as_ref()),
+                    trace_id: headers::trace_id(text(self.trace.as_ref())).unwrap_or_default(),
                     error: self.error,
                 },
             );
         });
     }
+}
+
+/// What is no text is not shown.
+fn text(value: Option<&HeaderValue>) -> &str {
+    value.and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 /// Microseconds since 1970.

@@ -89,6 +89,8 @@ pub struct Target {
 pub struct Endpoint {
     /// Where it is.
     pub address: SocketAddr,
+    /// The same as text, for the log.
+    pub shown: Box<str>,
     /// Requests that are under way there.
     outstanding: AtomicU32,
 }
@@ -233,6 +235,7 @@ impl Endpoint {
     pub fn new(address: SocketAddr) -> Endpoint {
         Endpoint {
             address,
+            shown: address.to_string().into(),
             outstanding: AtomicU32::new(0),
         }
     }
