@@ -191,24 +191,6 @@ impl Group {
         Ok(())
     }
 
-    /// Version 1: what a process writes "0" to, to move itself into the group, wherever its root is by then.
-    pub(crate) fn doors(&self) -> io::Result<Vec<fs::File>> {
-        match self.version {
-            Version::Two => Ok(Vec::new()),
-            Version::One => self
-                .folders
-                .values()
-                .map(|folder| {
-                    let path = folder.join("cgroup.procs");
-                    fs::OpenOptions::new()
-                        .write(true)
-                        .open(&path)
-                        .map_err(|error| named(error, &path))
-                })
-                .collect(),
-        }
-    }
-
     /// True if any of its folders is there.
     pub(crate) fn exists(&self) -> bool {
         self.folders.values().any(|folder| folder.exists())

@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::time::SystemTime;
 
 use caps::{CapSet, Capability};
@@ -131,6 +130,7 @@ impl Container {
     }
 
     fn make(&mut self, around: &Surroundings<'_>, cgroup: &Path, nodev: bool) -> Result<(), SandboxError> {
+        let run = self.run(None)?;
         let log = self
             .spec
             .log
@@ -152,7 +152,6 @@ impl Container {
             &self.spec,
             &around.context(cgroup, mounted, &self.capabilities, self.spec.user.uid),
         )?;
-        let run = self.run(None)?;
         let (stdio, ends) = streams(&self.spec)?;
         let made = self.place(around).create(&config, run, stdio)?;
         score(made.pid, self.spec.oom_score_adj);
@@ -193,16 +192,11 @@ impl Container {
         } else {
             seccomp::filters(&self.spec.seccomp, &self.capabilities)?
         };
-        let doors = self
-            .group
-            .doors()
-            .map_err(|error| SandboxError::runtime("opening the container's cgroup", error))?;
         Ok(Run {
             capabilities: self.capabilities.clone(),
             filters,
             no_new_privs: self.no_new_privs,
             cwd: oci::cwd(&self.spec, exec),
-            doors: Rc::new(doors),
         })
     }
 

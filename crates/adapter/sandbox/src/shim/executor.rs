@@ -1,11 +1,9 @@
 //! From libcontainer's last step to the container's program.
 
 use std::ffi::CString;
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
 use caps::Capability;
 use libcontainer::oci_spec::runtime::Spec;
@@ -28,20 +26,11 @@ pub(super) struct Run {
     pub(super) filters: Vec<BpfProgram>,
     pub(super) no_new_privs: bool,
     pub(super) cwd: String,
-    /// The container's group, where libcontainer has not put the process into it.
-    pub(super) doors: Rc<Vec<File>>,
 }
 
 impl Executor for Run {
     /// Runs in the container, as its user, before the shim hears that the container is there.
     fn validate(&self, spec: &Spec) -> Result<(), ExecutorValidationError> {
-        for mut door in self.doors.iter() {
-            door.write_all(b"0").map_err(|error| {
-                ExecutorValidationError::ArgValidationError(format!(
-                    "joining the container's cgroup: {error}"
-                ))
-            })?;
-        }
         enter(&self.cwd)
             .map_err(|error| format!("mkdir {}: {}", self.cwd, cause(&error)))
             .and_then(|()| program(spec).map(drop))

@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 use rustix::process::set_child_subreaper;
 
@@ -65,11 +65,6 @@ pub(super) fn sandbox(folder: &Path, setup: &Setup) -> Result<Ready, SandboxErro
     set_child_subreaper(Some(rustix::process::getpid()))
         .map_err(|error| SandboxError::runtime("becoming the reaper", error))?;
     namespaces(spec)?;
-    let layout = if setup.runc.is_some() {
-        layout
-    } else {
-        hide(folder, layout)?
-    };
     sysctls(spec)?;
     for tmpfs in &spec.tmpfs {
         rootfs::tmpfs(tmpfs).map_err(|error| {
@@ -125,38 +120,6 @@ fn namespaces(spec: &SandboxSpec) -> Result<(), SandboxError> {
             .map_err(|error| SandboxError::runtime("entering the network namespace", error))?;
     }
     Ok(())
-}
-
-/// Version 1: takes the hierarchies away from where libcontainer looks for them. Its manager of version 1 mounts a new
-/// procfs and reads all mounts for each of twelve controllers, 20 of the 30 ms that a container took. Where it finds no
-/// hierarchy it does nothing, and our executor joins the container's group.
-fn hide(folder: &Path, layout: Layout) -> Result<Layout, SandboxError> {
-    const USUAL: &str = "/sys/fs/cgroup";
-    let Layout::One { mounts } = &layout else {
-        return Ok(layout);
-    };
-    let aside = folder.join("cgroup");
-    let moved: Option<_> = mounts
-        .iter()
-        .map(|(controller, at)| Some((controller.clone(), aside.join(at.strip_prefix(USUAL).ok()?))))
-        .collect();
-    let Some(mounts) = moved else {
-        return Ok(layout);
-    };
-    rootfs::make(&aside)?;
-    let failed = |error| SandboxError::runtime("moving the cgroup hierarchies", error);
-    let bind = MsFlags::MS_BIND | MsFlags::MS_REC;
-    mount(Some(USUAL), &aside, None::<&str>, bind, None::<&str>).map_err(failed)?;
-    umount2(USUAL, MntFlags::MNT_DETACH).map_err(failed)?;
-    mount(
-        Some("tmpfs"),
-        USUAL,
-        Some("tmpfs"),
-        MsFlags::MS_RDONLY,
-        Some("size=4k"),
-    )
-    .map_err(failed)?;
-    Ok(Layout::One { mounts })
 }
 
 /// Parameters of namespaces that are the machine's would change the machine: refused.

@@ -259,6 +259,20 @@ fn a_container_is_there_quickly_and_a_shim_is_small() {
             sandbox.remove(&id).await.unwrap();
             times.push((started, ended, begin.elapsed()));
         }
+        let stat = fs::read_to_string(format!("/proc/{}/stat", sandbox.pid())).unwrap();
+        let ticks: u64 = stat
+            .rsplit(')')
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .skip(11)
+            .take(4)
+            .map(|field| field.parse::<u64>().unwrap())
+            .sum();
+        println!(
+            "CPU of the shim and its children per container: {} ms",
+            ticks * 10 / times.len() as u64
+        );
         times.sort();
         let mut spec = world.container("base", "sleep 1000");
         spec.tty = true;
