@@ -9,6 +9,7 @@ use deploy_image::{Config, Contents, Pack, Store, write_archive};
 use crate::support::{Temp, is_root, reference, tree};
 
 /// Runs a peer; false, with a visible line, where it is not installed.
+#[allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 fn has(test: &str, program: &str) -> bool {
     let found = Command::new(program).arg("--version").output().is_ok();
     if !found {

@@ -174,7 +174,7 @@ fn pruning_takes_images_and_only_their_own_layers() {
     }
     let pruned = store.prune(&|_| false).expect("a prune");
     assert_eq!((pruned.layers, pruned.bytes, pruned.busy), (1, 1, false));
-    assert_eq!(store.list().expect("a list"), [stays.clone()]);
+    assert_eq!(store.list().expect("a list"), std::slice::from_ref(&stays));
     assert!(stays.layers.iter().all(|layer| layer.is_dir()));
     assert_eq!(leftovers(&root).len(), 2);
     assert_eq!(fs::read_dir(root.join("documents")).expect("a folder").count(), 2);

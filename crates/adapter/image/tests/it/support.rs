@@ -13,6 +13,7 @@ use deploy_model::image::{Digest, Reference};
 use sha2::{Digest as _, Sha256};
 
 /// Says that a test is skipped where it may not have owners and devices.
+#[allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 pub fn is_root(test: &str) -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {

@@ -13,6 +13,7 @@ use super::wire::Client;
 
 const NAME: &str = "deploy.test/small:1";
 
+#[allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 fn is_root(test: &str) -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {

@@ -23,6 +23,7 @@ fn sha256(bytes: &[u8]) -> Digest {
     Digest::sha256(&Sha256::digest(bytes).into())
 }
 
+#[allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 fn is_root(test: &str) -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
