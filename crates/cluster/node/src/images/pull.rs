@@ -93,6 +93,8 @@ impl Pulls {
         let key: Key = (reference.clone(), credentials.to_vec());
         let cell = {
             let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+            // Pulls whose last waiter has gone away.
+            running.retain(|_, cell| Arc::strong_count(cell) > 1);
             Arc::clone(running.entry(key.clone()).or_default())
         };
         // Whoever drives it may go away: then the next who waits starts it again, and finds the layers that are done.
