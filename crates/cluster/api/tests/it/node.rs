@@ -114,12 +114,16 @@ async fn pod(api: &Api, name: &str, node: Option<&str>) {
 }
 
 async fn ask(api: &Api, method: &str, path: &str) -> (u16, String) {
+    ask_as(api, UserInfo::api_server(), method, path).await
+}
+
+async fn ask_as(api: &Api, user: UserInfo, method: &str, path: &str) -> (u16, String) {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let request = Request {
         method: method.to_owned(),
         path: format!("/api/v1/{path}"),
         query: query.to_owned(),
-        user: UserInfo::api_server(),
+        user,
         ..Request::default()
     };
     let answer = api.handle(request).await;
@@ -369,4 +373,43 @@ async fn a_second_address_is_served_named_and_advertised() {
         "{taken}"
     );
     site.server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_open_a_stream_is_asked_by_method() {
+    let world = World::start().await;
+    let api = &world.api;
+    pod(api, "runs", Some("here")).await;
+    api.connect_node("here", Arc::new(Echo));
+    let client = client(api);
+    let group = "rbac.authorization.k8s.io";
+    let role = json!({
+        "metadata": {"name": "opens", "namespace": "default"},
+        "rules": [
+            {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]},
+            {"apiGroups": [""], "resources": ["pods/portforward"], "verbs": ["get"]},
+        ],
+    });
+    let binding = json!({
+        "metadata": {"name": "opens", "namespace": "default"},
+        "roleRef": {"apiGroup": group, "kind": "Role", "name": "opens"},
+        "subjects": [{"apiGroup": group, "kind": "User", "name": "jane"}],
+    });
+    for (plural, object) in [("roles", role), ("rolebindings", binding)] {
+        let made = client.create(&ResourceId::new(group, "v1", plural), object).await;
+        made.expect("it is valid");
+    }
+    // A websocket is opened with GET, SPDY with POST; 1.34 asks for the verb of the method.
+    for (method, path, status) in [
+        ("POST", "exec?container=a", 200),
+        ("GET", "exec?container=a", 403),
+        ("GET", "portforward", 200),
+        ("POST", "portforward", 403),
+        ("GET", "log?container=a", 403),
+    ] {
+        let jane = UserInfo::named("jane", &["system:authenticated"]);
+        let path = format!("namespaces/default/pods/runs/{path}");
+        let (found, text) = ask_as(api, jane, method, &path).await;
+        assert_eq!(found, status, "{method} {path}: {text}");
+    }
 }
