@@ -17,4 +17,5 @@ pub mod node_object;
 pub mod pod;
 pub mod probe;
 pub mod shell;
+pub mod streams;
 pub mod volumes;

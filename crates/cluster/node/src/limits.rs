@@ -122,3 +122,33 @@ pub const RECLAIM_BACK_OFF: Duration = Duration::from_secs(1);
 
 /// The longest wait of a folder that cannot be removed.
 pub const RECLAIM_BACK_OFF_MAX: Duration = Duration::from_secs(120);
+
+/// A line of a log file that is longer was not written by the sandbox, which cuts at 16 KiB: it is left out.
+pub const LOG_LINE_BYTES_MAX: usize = 32 << 10;
+
+/// What is read of a log at once, and sent as one piece.
+pub const LOG_READ_BYTES: usize = 64 << 10;
+
+/// What is read at once of a process, a connection or a client: a pipe holds 64 KiB, and kubectl reads 32 KiB.
+pub const STREAM_READ_BYTES: usize = 32 << 10;
+
+/// Pieces that wait in one direction of a stream before its source has to wait.
+pub const STREAM_QUEUE: usize = 8;
+
+/// The size of a terminal, or the number of a channel, as a client says it.
+pub const STREAM_WORD_BYTES_MAX: usize = 1024;
+
+/// A client that was told good-bye has so long to close the connection.
+pub const STREAM_CLOSE: Duration = Duration::from_secs(2);
+
+/// Headers of one stream, inflated: those of Kubernetes are four short ones.
+pub const SPDY_HEADERS_BYTES_MAX: usize = 64 << 10;
+
+/// A control frame of SPDY.
+pub const SPDY_FRAME_BYTES_MAX: usize = 16 << 10;
+
+/// Streams of one connection at a time: 256 forwarded connections.
+pub const SPDY_STREAMS_MAX: usize = 512;
+
+/// A port of a pod is on this machine: it answers at once, or its queue is full.
+pub const FORWARD_CONNECT: Duration = Duration::from_secs(5);

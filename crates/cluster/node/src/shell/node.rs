@@ -26,6 +26,7 @@ use crate::environment::dns::{ClusterDns, Resolver};
 use crate::limits;
 use crate::node_object::{Facts, Heart, NodeError};
 use crate::pod::{Engine, Found, ImageFacts, Pod, Survivor};
+use crate::streams::Streams;
 use crate::volumes::local::Local;
 use crate::volumes::plan;
 use crate::volumes::shell::Volumes;
@@ -51,6 +52,7 @@ pub struct Parts {
 
 /// The node of this machine.
 pub struct Node {
+    api: Api,
     inner: Arc<Inner>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -119,16 +121,32 @@ impl Node {
             let following = inner.clone().follow_sources(kind);
             tasks.spawn(stop.clone().run_until_cancelled_owned(following));
         }
-        let about = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "uid": name}});
-        recorder.tell(&Arc::new(about), "", false, "Starting", "Starting kubelet.");
-        Ok(Node { inner, stop, tasks })
+        let about = Arc::new(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": &name, "uid": &name}}));
+        let (reader, teller, node) = (inner.ground.client.clone(), recorder.clone(), about.clone());
+        inner.ground.images.clone().start_cleaning(
+            Box::new(move || reader.list(&PODS, None)),
+            Box::new(move |reason, message| teller.tell(&node, "", true, reason, message)),
+        );
+        recorder.tell(&about, "", false, "Starting", "Starting kubelet.");
+        let view = View {
+            inner: inner.clone(),
+        };
+        api.connect_node(&name, Arc::new(Streams::new(view, tasks.clone(), stop.clone())));
+        Ok(Node {
+            api: api.clone(),
+            inner,
+            stop,
+            tasks,
+        })
     }
 
     /// Lets go of all pods, which live on.
     pub async fn shutdown(self) {
+        self.api.disconnect_node(&self.inner.ground.facts.name);
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+        self.inner.ground.images.shut_down().await;
         self.inner.ground.sandboxes.close().await;
     }
 
