@@ -214,23 +214,20 @@ pub fn sweep(folder: &Path) -> std::io::Result<()> {
 fn of_node(name: &str) -> UserInfo {
     UserInfo {
         name: format!("system:node:{name}"),
-        groups: ["system:nodes", "system:authenticated"]
+        groups: ["system:nodes", "system:masters", "system:authenticated"]
             .map(str::to_owned)
             .to_vec(),
         ..UserInfo::default()
     }
 }
 
+/// A part of this process, which is trusted.
 fn of_system(account: &str) -> UserInfo {
     UserInfo {
         name: format!("system:serviceaccount:kube-system:{account}"),
-        groups: [
-            "system:serviceaccounts",
-            "system:serviceaccounts:kube-system",
-            "system:authenticated",
-        ]
-        .map(str::to_owned)
-        .to_vec(),
+        groups: ["system:serviceaccounts", "system:masters", "system:authenticated"]
+            .map(str::to_owned)
+            .to_vec(),
         ..UserInfo::default()
     }
 }

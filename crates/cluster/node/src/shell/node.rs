@@ -121,16 +121,15 @@ impl Node {
             let following = inner.clone().follow_sources(kind);
             tasks.spawn(stop.clone().run_until_cancelled_owned(following));
         }
-        let about = Arc::new(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": &name, "uid": &name}}));
+        let about =
+            Arc::new(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": &name, "uid": &name}}));
         let (reader, teller, node) = (inner.ground.client.clone(), recorder.clone(), about.clone());
         inner.ground.images.clone().start_cleaning(
             Box::new(move || reader.list(&PODS, None)),
             Box::new(move |reason, message| teller.tell(&node, "", true, reason, message)),
         );
         recorder.tell(&about, "", false, "Starting", "Starting kubelet.");
-        let view = View {
-            inner: inner.clone(),
-        };
+        let view = View { inner: inner.clone() };
         api.connect_node(&name, Arc::new(Streams::new(view, tasks.clone(), stop.clone())));
         Ok(Node {
             api: api.clone(),
@@ -179,6 +178,12 @@ impl View {
         all.collect()
     }
 
+    /// The pods of the node, as the API server has them.
+    pub fn pods(&self) -> Vec<Arc<Value>> {
+        let all = self.inner.ground.client.list(&PODS, None);
+        all.into_iter().filter(|pod| self.inner.is_ours(pod)).collect()
+    }
+
     /// The log of an attempt of a container: `namespace_name_uid/container/attempt.log` below the node's folder.
     pub fn log_path(&self, pod: &Value, container: &str, attempt: u32) -> PathBuf {
         self.inner
@@ -194,11 +199,11 @@ enum Kind {
     Secret,
 }
 
-/// Who a node is.
+/// Who a node is. It runs in this process and is trusted: nobody has to bind a role to it.
 fn user(node: &str) -> UserInfo {
     UserInfo {
         name: format!("system:node:{node}"),
-        groups: ["system:nodes", "system:authenticated"]
+        groups: ["system:nodes", "system:masters", "system:authenticated"]
             .map(str::to_owned)
             .to_vec(),
         ..UserInfo::default()
