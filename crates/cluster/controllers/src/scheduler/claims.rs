@@ -20,6 +20,8 @@ pub struct Claims {
     bound: Vec<Arc<Value>>,
     /// Those that wait for their pod.
     waiting: Vec<Arc<Value>>,
+    /// One that is bound does not say so yet, and no node mounts it before.
+    settles: bool,
 }
 
 impl Claims {
@@ -55,6 +57,7 @@ impl Claims {
                 ));
             }
             if is_bound(&claim) {
+                claims.settles |= claim["status"]["phase"] != "Bound";
                 claims.bound.push(claim);
             } else if claim["spec"]["volumeName"].is_null() && waits_for_consumer(view, &claim) {
                 claims.waiting.push(claim);
@@ -88,7 +91,11 @@ impl Claims {
 
     /// What is to be written before the pod can go to the node; empty where its volumes are ready. `None`: it cannot.
     pub fn steps(&self, view: &dyn View, node: &Value) -> Option<Steps> {
-        let (mut taken, mut steps) = (BTreeSet::new(), Steps::default());
+        let mut taken = BTreeSet::new();
+        let mut steps = Steps {
+            waits: self.settles,
+            ..Steps::default()
+        };
         for claim in &self.waiting {
             steps.waits = true;
             if let Some(selected) = object::annotation(claim, SELECTED_NODE) {

@@ -213,12 +213,13 @@ fn with_claim(claim: Value, others: Vec<Value>) -> Vec<String> {
 }
 
 fn claim(class: &str, annotations: Value, volume: Value) -> Value {
+    let phase = if volume.is_null() { "Pending" } else { "Bound" };
     json!({
         "kind": "PersistentVolumeClaim",
         "metadata": {"namespace": "shop", "name": "c", "uid": "u", "annotations": annotations},
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}},
                  "storageClassName": class, "volumeName": volume},
-        "status": {"phase": "Pending"},
+        "status": {"phase": phase},
     })
 }
 
@@ -295,4 +296,23 @@ fn a_pod_follows_its_volumes() {
     for (claim, others, expected) in cases {
         assert_eq!(with_claim(claim.clone(), others), expected, "{claim}");
     }
+}
+
+#[test]
+fn a_pod_waits_until_its_claim_says_that_it_is_bound() {
+    let mut claim = claim(
+        "static",
+        json!({"pv.kubernetes.io/bind-completed": "yes"}),
+        json!("local"),
+    );
+    let others = || {
+        vec![
+            waiting_class("static", "kubernetes.io/no-provisioner"),
+            local_volume("ssd"),
+        ]
+    };
+    claim["status"]["phase"] = json!("Pending");
+    assert_eq!(with_claim(claim.clone(), others()), [""; 0]);
+    claim["status"]["phase"] = json!("Bound");
+    assert_eq!(with_claim(claim, others()), ["p -> n"]);
 }
