@@ -5,5 +5,6 @@ mod machine;
 pub mod run;
 mod spec;
 
+pub(crate) use http::unverified;
 pub use machine::{Outcome, Probes};
 pub use spec::{Action, Kind, Port, Probe};

@@ -58,8 +58,14 @@ impl Machine {
         load_image(&folder);
         let server = Server::start_with_node(&folder, &[]);
         let client = Client::connect(&server.kubeconfig()).await;
-        let machine = Machine { server: Some(server), folder, client };
-        machine.wait("/api/v1/namespaces/default/serviceaccounts/default", |_| true).await;
+        let machine = Machine {
+            server: Some(server),
+            folder,
+            client,
+        };
+        machine
+            .wait("/api/v1/namespaces/default/serviceaccounts/default", |_| true)
+            .await;
         machine
     }
 
@@ -71,11 +77,18 @@ impl Machine {
     }
 
     pub async fn get(&self, path: &str) -> (u16, Value) {
-        self.client.send("GET", path, &Value::Null).await.expect("the server is there")
+        self.client
+            .send("GET", path, &Value::Null)
+            .await
+            .expect("the server is there")
     }
 
     pub async fn create(&self, path: &str, object: Value) -> Value {
-        let (status, answer) = self.client.send("POST", path, &object).await.expect("the server is there");
+        let (status, answer) = self
+            .client
+            .send("POST", path, &object)
+            .await
+            .expect("the server is there");
         assert_eq!(status, 201, "{path}: {answer}");
         answer
     }
@@ -119,8 +132,14 @@ impl Machine {
                 let (_, object) = self.get(path).await;
                 let (_, events) = self.get("/api/v1/namespaces/default/events").await;
                 let told = events["items"].as_array().into_iter().flatten();
-                let told: Vec<String> = told.map(|event| format!("{}: {}", event["reason"], event["message"])).collect();
-                panic!("{path} did not come to be so: {:#}\n{}", object["status"], told.join("\n"));
+                let told: Vec<String> = told
+                    .map(|event| format!("{}: {}", event["reason"], event["message"]))
+                    .collect();
+                panic!(
+                    "{path} did not come to be so: {:#}\n{}",
+                    object["status"],
+                    told.join("\n")
+                );
             }
         }
     }
@@ -139,7 +158,11 @@ impl Machine {
     }
 
     pub async fn delete(&self, path: &str) {
-        let (status, answer) = self.client.send("DELETE", path, &Value::Null).await.expect("the server is there");
+        let (status, answer) = self
+            .client
+            .send("DELETE", path, &Value::Null)
+            .await
+            .expect("the server is there");
         assert_eq!(status, 200, "{answer}");
     }
 
@@ -156,16 +179,25 @@ impl Machine {
             }
             panic!("the watch of events has ended");
         };
-        tokio::time::timeout(PATIENCE, telling).await.unwrap_or_else(|_| panic!("{reason} about {name}"))
+        tokio::time::timeout(PATIENCE, telling)
+            .await
+            .unwrap_or_else(|_| panic!("{reason} about {name}"))
     }
 
     /// What an attempt of the main container of a pod has written, without what CRI writes before each line.
     pub fn log(&self, pod: &Value, attempt: u32) -> String {
         let text = |name: &str| pod["metadata"][name].as_str().expect("it has one").to_owned();
         let folder = format!("{}_{}_{}", text("namespace"), text("name"), text("uid"));
-        let path = self.folder.join("data/cluster/node/logs").join(folder).join(format!("main/{attempt}.log"));
-        let log = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let lines = log.lines().map(|line| line.splitn(4, ' ').nth(3).unwrap_or_default());
+        let path = self
+            .folder
+            .join("data/cluster/node/logs")
+            .join(folder)
+            .join(format!("main/{attempt}.log"));
+        let log =
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let lines = log
+            .lines()
+            .map(|line| line.splitn(4, ' ').nth(3).unwrap_or_default());
         lines.collect::<Vec<_>>().join("\n")
     }
 
@@ -173,7 +205,9 @@ impl Machine {
     pub fn processes(word: &str) -> usize {
         let all = std::fs::read_dir("/proc").expect("proc").flatten();
         let lines = all.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
-        lines.filter(|line| String::from_utf8_lossy(line).contains(word)).count()
+        lines
+            .filter(|line| String::from_utf8_lossy(line).contains(word))
+            .count()
     }
 
     /// Ends everything, and looks whether it has.
@@ -187,13 +221,30 @@ impl Machine {
         let mut left = Vec::new();
         let folder = self.folder.display().to_string();
         let mounts = std::fs::read_to_string("/proc/self/mounts").expect("proc");
-        left.extend(mounts.lines().filter(|line| line.contains(&folder)).map(str::to_owned));
+        left.extend(
+            mounts
+                .lines()
+                .filter(|line| line.contains(&folder))
+                .map(str::to_owned),
+        );
         let links = Command::new("ip").args(["-o", "link"]).output().expect("ip runs");
         let links = String::from_utf8_lossy(&links.stdout).into_owned();
-        left.extend(links.lines().filter(|line| line.contains("deploy")).map(str::to_owned));
+        left.extend(
+            links
+                .lines()
+                .filter(|line| line.contains("deploy"))
+                .map(str::to_owned),
+        );
         let tables = Command::new("nft").args(["list", "tables"]).output();
-        let tables = tables.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-        left.extend(tables.lines().filter(|line| line.contains("deploy")).map(str::to_owned));
+        let tables = tables
+            .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+            .unwrap_or_default();
+        left.extend(
+            tables
+                .lines()
+                .filter(|line| line.contains("deploy"))
+                .map(str::to_owned),
+        );
         if Machine::processes(&folder) > 0 {
             left.push("a process".to_owned());
         }
@@ -202,7 +253,10 @@ impl Machine {
 
     fn sweep(&mut self) {
         let mut server = self.server.take();
-        let swept = deploy(&self.folder).args(["cluster", "down"]).output().expect("the binary runs");
+        let swept = deploy(&self.folder)
+            .args(["cluster", "down"])
+            .output()
+            .expect("the binary runs");
         if let Some(server) = server.take() {
             server.ended();
         }
@@ -238,19 +292,36 @@ fn load_image(folder: &Path) {
         std::fs::create_dir_all(root.join(part)).expect("a folder");
     }
     std::fs::copy(BUSYBOX, root.join("bin/busybox")).expect("it is there");
-    for name in ["sh", "sleep", "echo", "cat", "httpd", "nc", "id", "hostname", "true", "false", "dd", "tail", "ls", "env", "head", "touch", "test", "kill", "trap"] {
+    for name in [
+        "sh", "sleep", "echo", "cat", "httpd", "nc", "id", "hostname", "true", "false", "dd", "tail", "ls",
+        "env", "head", "touch", "test", "kill", "trap",
+    ] {
         std::os::unix::fs::symlink("busybox", root.join("bin").join(name)).expect("a link");
     }
-    std::fs::write(root.join("etc/passwd"), "root:x:0:0::/:/bin/sh\napp:x:1000:1001::/:/bin/sh\n").expect("a file");
-    std::fs::write(root.join("etc/group"), "root:x:0:\napp:x:1001:\nmore:x:1002:app\n").expect("a file");
+    std::fs::write(
+        root.join("etc/passwd"),
+        "root:x:0:0::/:/bin/sh\napp:x:1000:1001::/:/bin/sh\n",
+    )
+    .expect("a file");
+    std::fs::write(
+        root.join("etc/group"),
+        "root:x:0:\napp:x:1001:\nmore:x:1002:app\n",
+    )
+    .expect("a file");
     let archive = folder.join("image.tar");
     let reference = IMAGE.parse().expect("a reference");
-    let config = Config { env: vec!["PATH=/bin".to_owned()], ..Config::default() };
+    let config = Config {
+        env: vec!["PATH=/bin".to_owned()],
+        ..Config::default()
+    };
     let contents = Contents {
         reference: &reference,
         config: &config,
         layers: &[root],
-        pack: Pack { root_owned: true, mtime_s: Some(0) },
+        pack: Pack {
+            root_owned: true,
+            mtime_s: Some(0),
+        },
     };
     write_archive(&archive, &contents).expect("an archive");
     let images = folder.join("data/cluster/images");

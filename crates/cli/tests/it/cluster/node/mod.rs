@@ -3,3 +3,4 @@
 mod machine;
 mod pods;
 mod restart;
+mod streams;

@@ -11,9 +11,13 @@ async fn pods_outlive_their_server() {
     }
     let mut machine = Machine::start("restart").await;
     let stays = machine.pod("stays", "echo once; exec sleep 1000", |_| {}).await;
-    let ends = machine.pod("ends", "while ! test -e /tmp/end; do sleep 0.1; done; exit 4", |pod| {
-        pod["spec"]["restartPolicy"] = serde_json::json!("Never");
-    });
+    let ends = machine.pod(
+        "ends",
+        "while ! test -e /tmp/end; do sleep 0.1; done; exit 4",
+        |pod| {
+            pod["spec"]["restartPolicy"] = serde_json::json!("Never");
+        },
+    );
     let ends = ends.await;
     let before = machine.wait(&stays, is_ready).await;
     let dying = machine.wait(&ends, is_ready).await;
@@ -25,7 +29,10 @@ async fn pods_outlive_their_server() {
         }
         machine.start_again().await;
         let after = machine.wait(&stays, is_ready).await;
-        assert_eq!(after["status"]["containerStatuses"], before["status"]["containerStatuses"]);
+        assert_eq!(
+            after["status"]["containerStatuses"],
+            before["status"]["containerStatuses"]
+        );
         assert_eq!(after["status"]["podIP"], before["status"]["podIP"]);
         assert_eq!(machine.log(&after, 0), "once");
         assert_eq!(after["status"]["conditions"], before["status"]["conditions"]);
@@ -39,6 +46,9 @@ async fn pods_outlive_their_server() {
     machine.start_again().await;
     machine.gone(&stays).await;
     machine.server.take().expect("it runs").kill();
-    assert!(machine.leftovers().len() > 1, "the bridge and the sandboxes are there");
+    assert!(
+        machine.leftovers().len() > 1,
+        "the bridge and the sandboxes are there"
+    );
     machine.down();
 }
