@@ -4,15 +4,14 @@ CARGO   ?= cargo
 PREFIX  ?= /usr/local
 DEPLOY  := target/release/deploy
 SHOP    := examples/shop
-SITES   := us de my
 CASES   ?= 20000
 
 .DEFAULT_GOAL := help
 .PHONY: help up down test check fmt peers bench soak install prerequisites build
 
 help:
-	@echo "make up       build the release binary and render the sample shop for its three sites"
-	@echo "make down     remove what make up made"
+	@echo "make up       build the release binary, start the cluster, bring up the sample shop for its three sites (root)"
+	@echo "make down     stop the cluster and remove every trace of it"
 	@echo "make test     every test that needs no peer"
 	@echo "make check    format, lints, tidy, licences"
 	@echo "make peers    install the real helm and kustomize and compare every input with them (needs Go)"
@@ -27,18 +26,11 @@ build: prerequisites
 	$(CARGO) build --release --locked -p deploy-cli
 
 up: build
-	@mkdir -p target/up
-	@set -e; for site in $(SITES); do \
-	  $(DEPLOY) render $(SHOP)/chart --release shop --namespace prod-$$site -f $(SHOP)/values/$$site.yaml -o yaml > target/up/$$site.yaml; \
-	  echo; echo "== $$site: target/up/$$site.yaml"; \
-	  $(DEPLOY) render $(SHOP)/chart --release shop --namespace prod-$$site -f $(SHOP)/values/$$site.yaml -o table; \
-	done
-	@echo; echo "Next: diff target/up/us.yaml target/up/de.yaml"
-	@echo "      $(DEPLOY) helm template shop $(SHOP)/chart -f $(SHOP)/values/my.yaml --set services.storefront.replicas=5"
-	@echo "      $(DEPLOY) helm lint $(SHOP)/chart"
+	$(CARGO) xtask image shop
+	$(CARGO) xtask shop up
 
 down:
-	rm -rf target/up
+	$(CARGO) xtask shop down
 
 test: prerequisites
 	$(CARGO) test --workspace --locked

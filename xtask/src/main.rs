@@ -16,6 +16,7 @@ mod merge_keys;
 mod peers;
 mod repository;
 mod schema;
+mod shop;
 mod tidy;
 
 use std::process::ExitCode;
@@ -54,6 +55,11 @@ const COMMANDS: &[Command] = &[
         name: "image",
         about: "[shop] [probe]: build the images of this repository, target/NAME.oci.tar",
         run: image::run,
+    },
+    Command {
+        name: "shop",
+        about: "up|down: the sample shop for its three sites on the embedded cluster",
+        run: shop::run,
     },
     Command {
         name: "merge-keys",
