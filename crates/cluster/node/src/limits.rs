@@ -152,3 +152,6 @@ pub const SPDY_STREAMS_MAX: usize = 512;
 
 /// A port of a pod is on this machine: it answers at once, or its queue is full.
 pub const FORWARD_CONNECT: Duration = Duration::from_secs(5);
+
+/// A pod that is proxied to accepts a connection within this time (`DialContext` of the API server's proxy: 30 s).
+pub const PROXY_CONNECT: Duration = Duration::from_secs(30);

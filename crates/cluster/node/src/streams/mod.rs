@@ -7,6 +7,7 @@ mod channels;
 mod forward;
 mod log;
 mod process;
+mod proxy;
 mod spdy;
 mod upgrade;
 mod websocket;
@@ -18,6 +19,7 @@ use deploy_cluster_api::request::{Body, Response, Upgrade};
 use deploy_cluster_api::status::StatusError;
 use deploy_cluster_kinds::field::go_quote;
 use deploy_sandbox::Sandbox;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -63,11 +65,25 @@ impl Inner {
             What::Exec(options) => Ok(self.process(&ask, options, false)),
             What::Attach(options) => Ok(self.process(&ask, options, true)),
             What::PortForward(_) => Ok(self.forward(&ask)),
-            What::Proxy(_) | What::Node(_) => Err(StatusError::new(
-                501,
-                "NotImplemented",
-                "this node does not answer that yet",
-            )),
+            What::Proxy(target) => proxy::answer(target, &ask.request, &self.tasks, &self.stop).await,
+            What::Node(path) => Ok(self.own(path)),
+        }
+    }
+
+    /// The kubelet's own API, as far as there is something to be told.
+    fn own(&self, path: &str) -> Response {
+        match path.trim_end_matches('/') {
+            "/healthz" => plain(200, "ok".to_owned()),
+            "/pods" => {
+                let pods: Vec<Value> = self.view.pods().iter().map(|pod| Value::clone(pod)).collect();
+                let list = json!({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": pods});
+                Response {
+                    status: 200,
+                    headers: vec![("content-type", "application/json".to_owned())],
+                    body: Body::Whole(list.to_string().into()),
+                }
+            }
+            _ => plain(404, "404 page not found\n".to_owned()),
         }
     }
 
