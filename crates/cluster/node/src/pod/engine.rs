@@ -246,9 +246,7 @@ impl Engine {
 
     fn decide(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         if self.ending.is_none() {
-            if self.gone || self.pod.deletion.is_some() {
-                self.end(None, now);
-            } else if self.pod.is_terminal() {
+            if self.gone || self.pod.deletion.is_some() || self.pod.is_terminal() {
                 self.end(None, now);
             } else if let Some(deadline) = self.deadline() {
                 if deadline <= now {
