@@ -163,7 +163,7 @@ mod tests {
             let text = shown(Shape::new(None, false, Some(limit)), &[LOG.as_bytes()]);
             assert_eq!(
                 text,
-                "one\ntwo\n\nth ree\nend"[..(limit as usize).min(18)],
+                "one\ntwo\n\nth ree\nend"[..(limit as usize).min(19)],
                 "{limit}"
             );
         }
