@@ -184,7 +184,14 @@ impl Ours {
         let begun = Instant::now();
         let kubeconfig = data.join("kubeconfig");
         let child = Command::new(program)
-            .args(["run", "cluster", "--api-only", "--listen", "127.0.0.1:0", "--data-dir"])
+            .args([
+                "run",
+                "cluster",
+                "--api-only",
+                "--listen",
+                "127.0.0.1:0",
+                "--data-dir",
+            ])
             .arg(&data)
             .arg("--kubeconfig-out")
             .arg(&kubeconfig)

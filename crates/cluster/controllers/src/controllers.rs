@@ -3,8 +3,8 @@
 use crate::controller::Controller;
 use crate::{
     cluster_role, cron_job, daemon_set, deployment, disruption, endpoints, ephemeral_volume, job, local_path,
-    namespace, node, pod_gc, quota, replica_set, scheduler, service_account, stateful_set, taint_eviction, volume_binding,
-    volume_protection,
+    namespace, node, pod_gc, quota, replica_set, scheduler, service_account, stateful_set, taint_eviction,
+    volume_binding, volume_protection,
 };
 
 /// Every controller that a cluster runs.

@@ -11,7 +11,7 @@ mod ingress;
 mod laws;
 mod machine;
 mod pods;
-mod serving;
 mod services;
+mod serving;
 mod tables;
 mod world;

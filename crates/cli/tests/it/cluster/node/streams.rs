@@ -182,7 +182,9 @@ async fn commands_run_in_containers() {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(errors, "no\ncommand terminated with exit code 7\n");
     // Larger than all that is held on the way, and the end of the input is heard.
-    let long: Vec<u8> = (0..3_000_000_u32).map(|number| (number * 7 >> 3) as u8).collect();
+    let long: Vec<u8> = (0..3_000_000_u32)
+        .map(|number| ((number * 7) >> 3) as u8)
+        .collect();
     let output = run(kubectl(&machine, &["exec", "-i", "box", "--", "cat"]), &long);
     assert!(
         output.status.success(),
@@ -298,7 +300,7 @@ async fn ports_are_forwarded_and_files_copied() {
     let mut nothing = Vec::new();
     // Kubectl closes it, or resets it.
     let _ = stream.read_to_end(&mut nothing);
-    assert_eq!(nothing, []);
+    assert!(nothing.is_empty());
     let mut errors = BufReader::new(forward.0.stderr.take().expect("it is piped"));
     let mut line = String::new();
     while !line.contains("failed to connect to localhost:9") {
@@ -309,7 +311,7 @@ async fn ports_are_forwarded_and_files_copied() {
 
     let (there, back) = (machine.folder.join("there"), machine.folder.join("back"));
     let long: Vec<u8> = (0..2_000_000_u32)
-        .map(|number| (number * 13 >> 2) as u8)
+        .map(|number| ((number * 13) >> 2) as u8)
         .collect();
     std::fs::write(&there, &long).expect("a file");
     said(&machine, &["cp", &there.display().to_string(), "web:/tmp/copied"]);
