@@ -65,12 +65,13 @@ pub struct Platform {
 impl Platform {
     /// That of this machine.
     pub fn own() -> Self {
-        let architecture = match std::env::consts::ARCH {
-            "x86_64" => "amd64",
-            "aarch64" => "arm64",
-            "x86" => "386",
-            "powerpc64" => "ppc64le",
-            other => other,
+        let architecture = if cfg!(target_arch = "x86_64") {
+            "amd64"
+        } else if cfg!(target_arch = "aarch64") {
+            "arm64"
+        } else {
+            // Deploy is built for these two.
+            "unknown"
         };
         Self {
             os: "linux".to_owned(),
