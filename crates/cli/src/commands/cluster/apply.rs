@@ -10,6 +10,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use deploy_model::{Code, Diagnostic, Exit, Lang};
 use deploy_render::plain::{self, PlainObject, PlainOptions};
 use deploy_yaml::{Dialect, node_to_json};
+use hyper::StatusCode;
 use serde_json::Value;
 
 use super::connection::{Ask, Connection, Credentials};
@@ -105,13 +106,21 @@ fn read(context: &mut Context, path: &str) -> Result<Vec<Value>, Failure> {
     let found: Vec<PlainObject> = if path == "-" {
         let mut text = String::new();
         (&mut *context.stdin)
-            .take(STDIN_BYTES_MAX)
+            .take(STDIN_BYTES_MAX + 1)
             .read_to_string(&mut text)
             .map_err(|error| {
                 Diagnostic::new(Code::FileUnreadable)
                     .with("path", "-")
                     .because(error.to_string())
             })?;
+        // A part of the objects is not what was asked for.
+        if text.len() as u64 > STDIN_BYTES_MAX {
+            let more = texts::of(context.lang).render_flags.more_than;
+            return Err(Diagnostic::new(Code::RenderTooLarge)
+                .because(more.replace("{limit}", &format!("{STDIN_BYTES_MAX} bytes")))
+                .with("path", "-")
+                .into());
+        }
         plain::objects("-", &text).map_err(|error| objects::explain(context, error))?
     } else {
         let folder = context.absolute(path);
@@ -204,7 +213,7 @@ impl<'a> Cluster<'a> {
             .split_once('/')
             .map_or(String::new(), |(group, _)| format!(".{group}"));
         let label = format!("{}{group}/{name}", kind.to_lowercase());
-        let after = answer.map_err(|cause| {
+        let after = answer.map_err(|(_, cause)| {
             Diagnostic::new(Code::ClusterRefused)
                 .with("object", label.clone())
                 .because(cause)
@@ -294,20 +303,29 @@ impl<'a> Cluster<'a> {
 
     /// An object, or none where the cluster has none.
     async fn get(&mut self, path: &str) -> Result<Option<Value>, Failure> {
-        Ok(self.ask(Ask::get(path)).await?.ok())
+        match self.ask(Ask::get(path)).await? {
+            Ok(found) => Ok(Some(found)),
+            Err((StatusCode::NOT_FOUND, _)) => Ok(None),
+            Err((_, cause)) => Err(Diagnostic::new(Code::ClusterRefused)
+                .with("object", path)
+                .because(cause)
+                .into()),
+        }
     }
 
-    /// The object that was answered, or the message of the Status.
-    async fn ask(&mut self, ask: Ask<'_>) -> Result<Result<Value, String>, Failure> {
+    /// The object that was answered, or the status and the message of the Status.
+    async fn ask(&mut self, ask: Ask<'_>) -> Result<Result<Value, (StatusCode, String)>, Failure> {
         let told = |error: io::Error| unreachable(self.running, &error);
         let answer = self.connection.ask(ask).await.map_err(told)?;
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         Ok(if answer.status.is_success() {
             Ok(body)
         } else {
-            Err(body["message"]
-                .as_str()
-                .map_or_else(|| answer.status.to_string(), str::to_owned))
+            let message = body["message"].as_str();
+            Err((
+                answer.status,
+                message.map_or_else(|| answer.status.to_string(), str::to_owned),
+            ))
         })
     }
 }

@@ -1,7 +1,6 @@
 //! `deploy cluster image`: images of the cluster's node, brought in from archives, listed and removed.
 
 use std::collections::HashSet;
-use std::error::Error;
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
@@ -17,6 +16,7 @@ use serde_json::{Value, json};
 use super::connection::{Ask, Connection, Credentials};
 use super::folder_of;
 use super::process::{self, Running};
+use super::serve::told;
 use crate::commands::described;
 use crate::{Context, Failure, Outcome, table, texts};
 
@@ -95,7 +95,7 @@ fn load(context: &mut Context, arguments: &ArgMatches) -> Outcome {
         let loaded = loaded.map_err(|error| {
             Diagnostic::new(Code::ImageNotLoaded)
                 .with("path", path)
-                .because(with_causes(&error))
+                .because(told(&error))
         })?;
         for loaded in loaded {
             let mut names: Vec<String> = loaded.names.iter().map(ToString::to_string).collect();
@@ -144,11 +144,11 @@ fn prune(context: &mut Context) -> Outcome {
         context.printer.data(format!("{}\n", first_name(image)))?;
     }
     let words = &texts::of(context.lang).image_words;
-    let told = words
+    let summary = words
         .pruned
         .replace("{images}", &pruned.images.len().to_string())
         .replace("{size}", &size(pruned.bytes));
-    context.printer.say(&told);
+    context.printer.say(&summary);
     if pruned.busy {
         context.printer.say(words.busy);
     }
@@ -251,19 +251,8 @@ fn open(context: &Context) -> Result<Store, Failure> {
 fn failed(context: &Context, error: &StoreError) -> Failure {
     Diagnostic::new(Code::ImageStoreUnusable)
         .with("path", folder_of(context).join("images").display().to_string())
-        .because(with_causes(error))
+        .because(told(error))
         .into()
-}
-
-fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        cause = source.source();
-    }
-    text
 }
 
 /// Its first tag, else its name by digest, else its id.
