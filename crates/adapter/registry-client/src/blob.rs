@@ -1,7 +1,7 @@
 //! The bytes of a blob: checked, and taken up again where a connection broke.
 
-use deploy_model::image::Reference;
 use deploy_model::image::manifest::Descriptor;
+use deploy_model::image::{Hasher, Reference};
 use hyper::StatusCode;
 use hyper::body::Bytes;
 
@@ -9,7 +9,6 @@ use crate::client::Client;
 use crate::credentials::Credentials;
 use crate::error::RegistryError;
 use crate::exchange::Answer;
-use crate::hash::Hasher;
 use crate::limits;
 
 /// A blob on its way. Its end is given only if the whole has the size and digest that were named.

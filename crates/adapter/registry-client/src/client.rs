@@ -18,7 +18,7 @@ use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::error::RegistryError;
 use crate::exchange::{self, Answer, Ask};
-use crate::{hash, limits};
+use crate::limits;
 
 /// What a client may do beside the default.
 #[derive(Clone, Debug, Default)]
@@ -153,7 +153,7 @@ impl Client {
                 Ok(bytes) => {
                     let expected: Option<Digest> = version.parse().ok();
                     let algorithm = expected.as_ref().map_or(Algorithm::Sha256, Digest::algorithm);
-                    let found = hash::of(algorithm, &bytes);
+                    let found = Digest::of(algorithm, &bytes);
                     return match expected {
                         Some(expected) if expected != found => Err(RegistryError::Digest {
                             what: "manifest",

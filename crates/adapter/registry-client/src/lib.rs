@@ -18,7 +18,6 @@ mod credentials;
 mod endpoint;
 mod error;
 mod exchange;
-mod hash;
 pub mod limits;
 
 pub use blob::Blob;

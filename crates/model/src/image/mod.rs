@@ -3,10 +3,13 @@
 //! What is accepted, and in which words it is refused, is what github.com/distribution/reference v0.6.0 does with
 //! `ParseNormalizedNamed`; kubelet, containerd and docker all use it.
 
+mod hash;
 pub mod manifest;
 
 use std::fmt;
 use std::str::FromStr;
+
+pub use self::hash::Hasher;
 
 /// The registry of a name that has none.
 const DEFAULT_DOMAIN: &str = "docker.io";

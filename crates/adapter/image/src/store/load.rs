@@ -14,8 +14,8 @@ use super::disk::Scratch;
 use super::{Image, Store, StoreError};
 use crate::config::Config;
 use crate::decode::decoded;
+use crate::limits;
 use crate::tar::{Kind, Reader};
-use crate::{hash, limits};
 
 /// What came out of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,7 +136,7 @@ impl Files {
     /// A document by its digest, which is checked.
     fn blob(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
         let bytes = self.document(&blob_name(digest))?;
-        let found = hash::of_kind(digest.algorithm(), &bytes);
+        let found = Digest::of(digest.algorithm(), &bytes);
         if found != *digest {
             return Err(StoreError::Digest {
                 what: "document",

@@ -182,7 +182,7 @@ impl Store {
             return Err(ManifestError::Field("layers").into());
         };
         let expected = parsed.config.digest;
-        let found = hash::of_kind(expected.algorithm(), config);
+        let found = Digest::of(expected.algorithm(), config);
         if found != expected {
             return Err(StoreError::Digest {
                 what: "configuration",

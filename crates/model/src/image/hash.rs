@@ -1,15 +1,20 @@
-//! Digests of what came.
+//! Digests in the making.
 
-use deploy_model::image::{Algorithm, Digest};
 use sha2::{Digest as _, Sha256, Sha512};
 
+use super::{Algorithm, Digest};
+
 /// A digest in the making.
+#[derive(Clone)]
 pub enum Hasher {
+    /// Of an [`Algorithm::Sha256`] digest.
     Sha256(Box<Sha256>),
+    /// Of an [`Algorithm::Sha512`] digest.
     Sha512(Box<Sha512>),
 }
 
 impl Hasher {
+    /// One that has seen nothing.
     pub fn new(algorithm: Algorithm) -> Self {
         match algorithm {
             Algorithm::Sha256 => Self::Sha256(Box::default()),
@@ -17,6 +22,7 @@ impl Hasher {
         }
     }
 
+    /// Takes more bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Sha256(hasher) => hasher.update(bytes),
@@ -24,6 +30,7 @@ impl Hasher {
         }
     }
 
+    /// The digest of all bytes.
     pub fn finish(self) -> Digest {
         let (name, sum) = match self {
             Self::Sha256(hasher) => ("sha256:", hasher.finalize().to_vec()),
@@ -36,9 +43,11 @@ impl Hasher {
     }
 }
 
-/// The digest of some bytes.
-pub fn of(algorithm: Algorithm, bytes: &[u8]) -> Digest {
-    let mut hasher = Hasher::new(algorithm);
-    hasher.update(bytes);
-    hasher.finish()
+impl Digest {
+    /// The digest of some bytes.
+    pub fn of(algorithm: Algorithm, bytes: &[u8]) -> Digest {
+        let mut hasher = Hasher::new(algorithm);
+        hasher.update(bytes);
+        hasher.finish()
+    }
 }
