@@ -13,6 +13,9 @@ use crate::cluster::wire::Client;
 /// A condition that holds on an idle machine within a second has this long on a loaded one.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
+/// Between two looks at a file.
+const LOOK: Duration = Duration::from_millis(10);
+
 /// Set for the process that runs in the new network.
 const INSIDE: &str = "DEPLOY_TEST_NETWORK";
 
@@ -184,8 +187,9 @@ impl Machine {
             .unwrap_or_else(|_| panic!("{reason} about {name}"))
     }
 
-    /// What an attempt of the main container of a pod has written, without what CRI writes before each line.
-    pub fn log(&self, pod: &Value, attempt: u32) -> String {
+    /// Waits until an attempt of the main container of a pod has written this, leaving out what CRI writes before each
+    /// line: a process that runs need not have written yet.
+    pub async fn log(&self, pod: &Value, attempt: u32, expected: &str) {
         let text = |name: &str| pod["metadata"][name].as_str().expect("it has one").to_owned();
         let folder = format!("{}_{}_{}", text("namespace"), text("name"), text("uid"));
         let path = self
@@ -193,12 +197,16 @@ impl Machine {
             .join("data/cluster/node/logs")
             .join(folder)
             .join(format!("main/{attempt}.log"));
-        let log =
-            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let lines = log
-            .lines()
-            .map(|line| line.splitn(4, ' ').nth(3).unwrap_or_default());
-        lines.collect::<Vec<_>>().join("\n")
+        let mut log = String::new();
+        let writing = async {
+            let mut looks = tokio::time::interval(LOOK);
+            while log != expected {
+                looks.tick().await;
+                log = written(&path);
+            }
+        };
+        let is_written = tokio::time::timeout(PATIENCE, writing).await.is_ok();
+        assert!(is_written, "{}: {log:?}, not {expected:?}", path.display());
     }
 
     /// Processes whose command line has this word.
@@ -329,4 +337,13 @@ fn load_image(folder: &Path) {
     let store = Store::open(&images).expect("a store");
     let mut file = std::fs::File::open(&archive).expect("it was written");
     store.load_archive(&mut file, None).expect("it holds an image");
+}
+
+/// The lines of a log in CRI's format, without their heads.
+fn written(path: &Path) -> String {
+    let log = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let lines = log
+        .lines()
+        .map(|line| line.splitn(4, ' ').nth(3).unwrap_or_default());
+    lines.collect::<Vec<_>>().join("\n")
 }

@@ -39,7 +39,7 @@ async fn a_pod_runs_and_goes() {
     for reason in ["Scheduled", "Pulled", "Created", "Started"] {
         machine.event("one", reason).await;
     }
-    assert_eq!(machine.log(&pod, 0), "hello one");
+    machine.log(&pod, 0, "hello one").await;
     machine.delete(&path).await;
     machine.gone(&path).await;
     machine.down();
@@ -201,7 +201,7 @@ async fn init_containers_and_jobs_come_to_an_end() {
     let inits = &pod["status"]["initContainerStatuses"];
     assert_eq!(inits[0]["state"]["terminated"]["reason"], "Completed");
     assert!(inits[1]["state"]["terminated"].is_object(), "{inits}");
-    assert_eq!(machine.log(&pod, 0), "from init\n1000\n1001 1002 3000");
+    machine.log(&pod, 0, "from init\n1000\n1001 1002 3000").await;
     machine.down();
 }
 

@@ -34,7 +34,7 @@ async fn pods_outlive_their_server() {
             before["status"]["containerStatuses"]
         );
         assert_eq!(after["status"]["podIP"], before["status"]["podIP"]);
-        assert_eq!(machine.log(&after, 0), "once");
+        machine.log(&after, 0, "once").await;
         assert_eq!(after["status"]["conditions"], before["status"]["conditions"]);
         assert_eq!(after["metadata"]["uid"], before["metadata"]["uid"]);
     }
