@@ -29,7 +29,7 @@ fn layer(folder: &str) -> Option<Layer> {
         ["crates", "engine", _] => Some(Layer::Engine),
         ["crates", "cluster", "oracle" | "storage-faults"] => Some(Layer::Dev),
         ["crates", "store"] | ["crates", "adapter", _] => Some(Layer::Adapter),
-        ["crates", "registry" | "ci"] | ["crates", "cluster", _] => Some(Layer::Part),
+        ["crates", "registry"] | ["crates", "ci" | "cluster", _] => Some(Layer::Part),
         ["crates", "server" | "cli"] => Some(Layer::Shell),
         ["crates", "sim" | "conformance"] | ["xtask"] => Some(Layer::Dev),
         _ => None,
@@ -102,9 +102,9 @@ mod tests {
         assert!(!may("crates/engine/render", "crates/adapter/git"));
         assert!(may("crates/adapter/tsdb", "crates/engine/promql"));
         assert!(!may("crates/adapter/git", "crates/adapter/image"));
-        assert!(may("crates/ci", "crates/adapter/sandbox"));
-        assert!(!may("crates/ci", "crates/server"));
-        assert!(may("crates/cli", "crates/ci"));
+        assert!(may("crates/ci/jobs", "crates/adapter/sandbox"));
+        assert!(!may("crates/ci/jobs", "crates/server"));
+        assert!(may("crates/cli", "crates/ci/jobs"));
         assert!(!may("crates/cli", "xtask"));
     }
 }

@@ -1,0 +1,1 @@
+//! Git: the embedded server, checkouts, webhooks, the state repository.

@@ -1,0 +1,1 @@
+//! Builds images: carries out a Dockerfile's graph.

@@ -1,0 +1,1 @@
+//! Runs workflows: carries out a plan of jobs.

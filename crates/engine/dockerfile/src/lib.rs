@@ -1,0 +1,1 @@
+//! Dockerfiles: from text to a build graph with cache keys.

@@ -1,0 +1,1 @@
+//! Workflow files: from text to a plan of jobs, and the state machine of a run.

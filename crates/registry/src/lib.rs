@@ -1,0 +1,1 @@
+//! The registry: OCI distribution over content-addressed files.
