@@ -2,8 +2,8 @@
 //!
 //! Without `no_new_privs` a filter needs the administrator's capability, so it comes before capabilities are dropped;
 //! with it, after (seccomp(2); runc does the same). seccompiler always sets `no_new_privs`, which would take setuid
-//! programs (ping, su, sudo) from every container that may have them. So the call is made here, once, by hand: the
-//! only unsafe code of the crate.
+//! programs (ping, su, sudo) from every container that may have them. So the call is made here, once, by hand; with the
+//! reset of signals it is the only unsafe code of the crate.
 
 use std::io;
 
@@ -12,13 +12,25 @@ use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use seccompiler::BpfProgram;
 
+/// Linux has signals 1 to 64 (signal(7)).
+const LAST_SIGNAL: libc::c_int = 64;
+
 /// Leaves behind what the shim has set for itself, and dies with the shim.
 pub(super) fn signals() -> io::Result<()> {
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
-    // Rust ignores SIGPIPE, and what is ignored stays ignored in the next program.
-    sigpipe::reset();
+    hear_all_signals();
     set_parent_process_death_signal(Some(Signal::KILL))?;
     Ok(())
+}
+
+/// What is ignored stays ignored in the next program: SIGPIPE by Rust, SIGHUP by a `nohup` before the server.
+#[allow(unsafe_code)]
+fn hear_all_signals() {
+    for signal in 1..=LAST_SIGNAL {
+        // SAFETY: the default action installs no handler, and this process has one thread. KILL, STOP and the two that
+        // the C library keeps are refused, which changes nothing.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
 }
 
 /// Drops all capabilities but these, for good, and installs the filters.

@@ -1,6 +1,7 @@
 //! The same containers by runc: what a program sees is equal.
 
 use std::path::Path;
+use std::process::Command;
 
 use deploy_sandbox::{Capabilities, ContainerSpec, Mount, MountSource, Resources, Runtime, Seccomp, User};
 
@@ -132,4 +133,30 @@ fn a_program_sees_what_it_sees_under_runc() {
         compared += our_lines.len();
     }
     println!("{compared} lines of {} containers are equal", ours.len());
+}
+
+/// Set for the process that ignores signals.
+const DEAF: &str = "DEPLOY_TEST_DEAF";
+
+#[test]
+fn a_program_hears_what_the_server_ignores() {
+    if std::env::var_os(DEAF).is_some() {
+        let seen = observe(Runtime::Own);
+        let hears = |lines: &[String]| lines.iter().any(|line| line == "SigIgn 0000000");
+        assert!(seen.iter().all(|(_, _, lines)| hears(lines)), "{seen:#?}");
+        return;
+    }
+    let here = std::env::current_exe().expect("this test");
+    let test = "compare::a_program_hears_what_the_server_ignores";
+    let status = Command::new("sh")
+        .args([
+            "-c",
+            "trap '' HUP USR1 TERM; exec \"$0\" --exact \"$1\" --nocapture",
+        ])
+        .arg(here)
+        .arg(test)
+        .env(DEAF, "1")
+        .status()
+        .expect("sh is there");
+    assert!(status.success());
 }
