@@ -84,6 +84,8 @@ impl World {
         let node = json!({"metadata": {"name": "n", "labels": {"kubernetes.io/hostname": "n"}}});
         let created = self.client.create(&NODES, node).await.expect("a node");
         let mut ready = Value::clone(&created);
+        // The controller of nodes taints it meanwhile: the status is written whatever its revision.
+        ready["metadata"]["resourceVersion"].take();
         ready["status"] = json!({
             "allocatable": {"cpu": "4", "memory": "8Gi", "pods": "110"},
             "capacity": {"cpu": "4", "memory": "8Gi", "pods": "110"},
