@@ -1,0 +1,4 @@
+//! Suites and laws of Dockerfiles.
+
+mod hostile;
+mod suites;
