@@ -38,12 +38,12 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "peers",
-        about: "[install|compare] [NAME...], kubernetes start|stop, oracle record|compare: have the real programs, compare with them",
+        about: "[install|compare] [NAME...], kubernetes start|stop, oracle record|compare, kubelet [FILTER]: have the real programs, compare with them",
         run: peers::run,
     },
     Command {
         name: "bench",
-        about: "[render] [--short]: print each budget with its figure and ratio",
+        about: "[render] [cluster] [node] [--short]: print each budget with its figure and ratio",
         run: bench::run,
     },
     Command {

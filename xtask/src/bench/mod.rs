@@ -1,8 +1,9 @@
-//! `cargo xtask bench [render] [cluster] [--short]`: every budget with its figure, beside the real program in the same run.
+//! `cargo xtask bench [render] [cluster] [node] [--short]`: every budget with its figure, beside the real program in the same run.
 
 mod cluster;
 mod inputs;
 mod measure;
+mod node;
 mod render;
 
 use crate::Outcome;
@@ -23,9 +24,14 @@ pub fn run(args: &[String]) -> Outcome {
     let short = args.iter().any(|arg| arg == "--short");
     if let Some(unknown) = args
         .iter()
-        .find(|arg| !["render", "cluster", "--short"].contains(&arg.as_str()))
+        .find(|arg| !["render", "cluster", "node", "--short"].contains(&arg.as_str()))
     {
-        return Err(format!("no bench is named {unknown}; there are: render, cluster"));
+        return Err(format!(
+            "no bench is named {unknown}; there are: render, cluster, node"
+        ));
+    }
+    if let Some(outcome) = node::inside(short) {
+        return outcome;
     }
     let asked = |name: &str| {
         let named = args.iter().any(|arg| arg == name);
@@ -37,6 +43,9 @@ pub fn run(args: &[String]) -> Outcome {
     }
     if asked("cluster") {
         lines.extend(cluster::run(short)?);
+    }
+    if asked("node") {
+        lines.extend(node::run(short)?);
     }
     println!("\n| case | ours | the real program | figure | target | |\n|---|---|---|---|---|---|");
     for line in &lines {
