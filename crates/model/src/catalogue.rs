@@ -82,6 +82,36 @@ catalogue! {
         zh: "{file} 超出了 YAML 读取的上限。",
             "成倍展开的别名和过深的嵌套会被拒绝，请直接写出这些值。";
     }
+    AppFieldUnknown = "DEP-APP-001" {
+        en: "There is no field {field}.",
+            "Did you mean {instead}? A misspelt field that is ignored in silence is found only in production.";
+        zh: "没有 {field} 这个字段。",
+            "是否想写 {instead}？悄悄忽略拼错的字段，往往要到生产环境才会发现。";
+    }
+    AppFieldMissing = "DEP-APP-002" {
+        en: "The field {field} is missing.",
+            "Add it; deploy explain DEP-APP-002 says where all fields are described.";
+        zh: "缺少字段 {field}。",
+            "请补上；deploy explain DEP-APP-002 会说明所有字段在哪里有描述。";
+    }
+    AppFieldInvalid = "DEP-APP-003" {
+        en: "The field {field} does not take this value.",
+            "It takes: {expected}";
+        zh: "字段 {field} 的值不合适。",
+            "可接受的值：{expected}";
+    }
+    AppFieldTwice = "DEP-APP-004" {
+        en: "{field} is there twice.",
+            "Remove one of both: which one counts would be a guess.";
+        zh: "{field} 重复出现。",
+            "请删掉其中一个，否则只能靠猜哪个生效。";
+    }
+    AppWavesDisagree = "DEP-APP-005" {
+        en: "{field} and the environment's sites disagree about the site {site}.",
+            "Name the same sites in both, or leave out sites: the waves say them.";
+        zh: "{field} 与该环境的 sites 在站点 {site} 上不一致。",
+            "请让两处列出相同的站点，或省略 sites，以 waves 为准。";
+    }
     HelmChartMissing = "DEP-HELM-001" {
         en: "There is no chart at {path}.",
             "Give a folder with a Chart.yaml, or a .tgz made by helm package.";
@@ -192,9 +222,9 @@ catalogue! {
     }
     ClusterAddressTaken = "DEP-CLUSTER-004" {
         en: "The cluster cannot listen on {address}.",
-            "Choose another address: deploy run cluster --listen 127.0.0.1:7443";
+            "End the program that has it, or move all ports of the cluster: deploy run cluster --port-offset 100";
         zh: "集群无法监听 {address}。",
-            "请换一个地址：deploy run cluster --listen 127.0.0.1:7443";
+            "请结束占用它的程序，或整体移动集群的端口：deploy run cluster --port-offset 100";
     }
     ClusterNotRunning = "DEP-CLUSTER-005" {
         en: "No cluster runs in {path}.",
@@ -243,6 +273,12 @@ catalogue! {
             "Run it again as the user who started the cluster: deploy cluster down. The folder is {path}";
         zh: "集群已结束，但其 Pod 占用的部分资源仍未清除。",
             "请以启动集群的用户身份再次执行 deploy cluster down；数据目录：{path}";
+    }
+    ClusterRangeFixed = "DEP-CLUSTER-013" {
+        en: "The services of the cluster in {path} have their addresses in {range}.",
+            "Start it without --service-cidr, or make a new cluster in another folder: deploy run cluster --data-dir /srv/second";
+        zh: "{path} 中集群的 Service 地址段是 {range}，无法更改。",
+            "请去掉 --service-cidr，或在另一个目录中新建集群：deploy run cluster --data-dir /srv/second";
     }
     ImageNotLoaded = "DEP-IMAGE-001" {
         en: "No image was taken from {path}.",
