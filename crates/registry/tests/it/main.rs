@@ -1,0 +1,10 @@
+//! The registry from outside.
+
+mod access;
+mod clients;
+mod conformance;
+mod crash;
+mod disk;
+mod protocol;
+mod support;
+mod sweeping;
