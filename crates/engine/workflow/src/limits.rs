@@ -25,11 +25,15 @@ pub const MAX_SCRIPT_CHARS: usize = 21_000;
 /// How deep an expression may nest (GitHub's parser).
 pub const MAX_EXPRESSION_DEPTH: usize = 50;
 
+/// How deep brackets may nest in an expression: the parser calls itself for each, and 200 fit a stack of 2 MiB.
+pub const MAX_GROUP_DEPTH: usize = 200;
+
 /// The longest expression, in characters (GitHub's parser).
 pub const MAX_EXPRESSION_CHARS: usize = 21_000;
 
-/// How much memory the values of one evaluation may take, in bytes: `format` and `join` can multiply their arguments.
-pub const MAX_EVALUATION_BYTES: usize = 10 * 1024 * 1024;
+/// How much text the functions of one evaluation may make, in bytes: `format` and `join` can multiply their arguments
+/// (GitHub's evaluator: 1 MiB of UTF-16).
+pub const MAX_EVALUATION_BYTES: usize = 512 * 1024;
 
 /// How deep JSON may nest in `fromJSON` (GitHub: 100).
 pub const MAX_JSON_DEPTH: usize = 100;
@@ -70,3 +74,6 @@ pub const MAX_MASK_BYTES: usize = 4 * 1024 * 1024;
 
 /// How far ahead the next time of a schedule is looked for, in days: `29 2` comes every eight years at worst.
 pub const MAX_SCHEDULE_DAYS: i32 = 366 * 8 + 2;
+
+/// The longest message of a problem with its place, in characters; the rest is cut (GitHub's reader).
+pub const MAX_MESSAGE_CHARS: usize = 500;
