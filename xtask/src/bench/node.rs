@@ -217,7 +217,7 @@ fn table(figures: &Value) -> Vec<Line> {
         ),
     ];
     let mut exec = line(
-        "kubectl exec, first byte beyond kubectl's start and its look at the pod",
+        "kubectl exec, first byte, beyond the same for a pod that is not there",
         "/exec/beyond_ms",
         1.0,
         "ms",

@@ -175,7 +175,8 @@ pub fn crowd(machine: &mut Machine, count: usize) -> Result<Value, String> {
     }))
 }
 
-/// The first byte of a command in a pod, beside kubectl that only looks at the pod, in turn.
+/// The first byte of a command in a pod, beside the same command for a pod that is not there, in turn: kubectl does all
+/// that comes before the command there, and says so.
 pub fn exec(machine: &mut Machine, rounds: usize) -> Result<Value, String> {
     let watch = Watch::start(machine)?;
     machine.ask("POST", PODS, &pod("target"), 201)?;
@@ -183,17 +184,9 @@ pub fn exec(machine: &mut Machine, rounds: usize) -> Result<Value, String> {
     drop(watch);
     let (mut with, mut plain, mut beyond) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..=rounds {
-        let looked = first_byte(
-            machine
-                .kubectl()
-                .args(["get", "--raw", &format!("{PODS}/target")]),
-        )?;
-        let ran = first_byte(
-            machine
-                .kubectl()
-                .args(["exec", "target", "--", "/probe", "echo", "x"]),
-        )?;
-        // The first round reads kubectl from the disk.
+        let looked = first_byte(&mut run(machine, "absent"), false)?;
+        let ran = first_byte(&mut run(machine, "target"), true)?;
+        // The first round reads kubectl from the disk, and asks what the server knows.
         if round > 0 {
             plain.push(looked);
             with.push(ran);
@@ -208,21 +201,32 @@ pub fn exec(machine: &mut Machine, rounds: usize) -> Result<Value, String> {
     }))
 }
 
-/// Milliseconds until a program writes.
-fn first_byte(command: &mut Command) -> Result<f64, String> {
+fn run(machine: &Machine, pod: &str) -> Command {
+    let mut command = machine.kubectl();
+    command.args(["exec", pod, "--", "/probe", "echo", "x"]);
+    command
+}
+
+/// Milliseconds until a program says what it has found, or that it has not.
+fn first_byte(command: &mut Command, is_found: bool) -> Result<f64, String> {
+    let (out, err) = match is_found {
+        true => (Stdio::piped(), Stdio::inherit()),
+        false => (Stdio::null(), Stdio::piped()),
+    };
     let begun = Instant::now();
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .map_err(|e| format!("kubectl: {e}"))?;
-    let mut out = child.stdout.take().ok_or("it is piped")?;
-    let read = out.read_exact(&mut [0]);
+    let child = command.stdout(out).stderr(err).spawn();
+    let mut child = child.map_err(|e| format!("kubectl: {e}"))?;
+    let mut ends: [Option<Box<dyn Read>>; 2] = [
+        child.stdout.take().map(|end| Box::new(end) as Box<dyn Read>),
+        child.stderr.take().map(|end| Box::new(end) as Box<dyn Read>),
+    ];
+    let end = ends.iter_mut().flatten().next().ok_or("one is piped")?;
+    let read = end.read_exact(&mut [0]);
     let took = begun.elapsed().as_secs_f64() * 1e3;
-    // What it has to say beyond that is not waited for.
-    let rest = out.read_to_end(&mut Vec::new());
+    // What it has to say beyond that is not measured.
+    let rest = end.read_to_end(&mut Vec::new());
     let status = child.wait().map_err(|e| e.to_string())?;
-    match (read, rest, status.success()) {
+    match (read, rest, status.success() == is_found) {
         (Ok(()), Ok(_), true) => Ok(took),
         _ => Err(format!("kubectl: {status}")),
     }

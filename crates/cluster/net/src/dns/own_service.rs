@@ -1,6 +1,6 @@
 //! The service `kube-dns`: the address that pods have in their resolv.conf, and where it leads.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use deploy_cluster_api::client::{Client, ResourceId};
 use deploy_cluster_api::negotiate::PatchKind;
@@ -12,13 +12,23 @@ use super::answer::SERVICE;
 const SERVICES: ResourceId = ResourceId::new("", "v1", "services");
 const SLICES: ResourceId = ResourceId::new("discovery.k8s.io", "v1", "endpointslices");
 
-/// The tenth address of the range of services, as kubeadm chooses it.
+/// The tenth address of the range of services, as kubeadm chooses it, where nobody says what the range is.
 pub const ADDRESS: [u8; 4] = [10, 96, 0, 10];
+
+/// The address of the service: the tenth of the range, in which the service `kubernetes` has the first.
+pub(super) fn address(client: &Client) -> Ipv4Addr {
+    let first = client.get(&SERVICES, "default", "kubernetes");
+    let first = first.and_then(|service| service["spec"]["clusterIP"].as_str()?.parse::<Ipv4Addr>().ok());
+    first.map_or(ADDRESS.into(), |first| {
+        Ipv4Addr::from(u32::from(first).wrapping_add(9))
+    })
+}
 
 /// Makes or mends the service and its endpoint.
 pub(super) async fn apply(client: &Client, at: SocketAddr) -> Result<(), StatusError> {
     let (namespace, name) = SERVICE;
-    for (resource, object) in [(SERVICES, service()), (SLICES, slice(at))] {
+    let service = service(address(client));
+    for (resource, object) in [(SERVICES, service), (SLICES, slice(at))] {
         client
             .patch(&resource, namespace, name, "", PatchKind::Apply, object)
             .await?;
@@ -26,8 +36,8 @@ pub(super) async fn apply(client: &Client, at: SocketAddr) -> Result<(), StatusE
     Ok(())
 }
 
-fn service() -> Value {
-    let address = std::net::Ipv4Addr::from(ADDRESS).to_string();
+fn service(address: Ipv4Addr) -> Value {
+    let address = address.to_string();
     json!({
         "apiVersion": "v1",
         "kind": "Service",

@@ -117,13 +117,14 @@ impl Dns {
                 .await
                 .map_err(|StatusError { message, .. }| DnsError::Service(message))?;
         }
+        let service = own_service::address(&options.client);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let counts = Arc::new(Counts::default());
         let source = match options.outside {
             Outside::Fixed(list) => Source::Fixed(list.into()),
             Outside::File(path) => {
                 let mut ourselves = addresses.clone();
-                ourselves.push((own_service::ADDRESS, 53).into());
+                ourselves.push((service, 53).into());
                 Source::File(Resolvers::new(&path, ourselves))
             }
         };

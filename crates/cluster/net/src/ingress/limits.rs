@@ -24,6 +24,9 @@ pub const BODY: Duration = Duration::from_secs(60);
 /// Bytes of a request's head (nginx: 4 buffers of 8 KB).
 pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 
+/// What is kept of the begin of a line that comes in parts, to see how a body is framed: a name and a number.
+pub const FRAMING_LINE_BYTES_MAX: usize = 64;
+
 /// Headers of a request or of an answer.
 pub const HEADERS_MAX: usize = 128;
 

@@ -9,6 +9,7 @@ mod certificates;
 mod class;
 mod control;
 pub mod counts;
+mod framing;
 mod headers;
 mod limits;
 mod proxy;

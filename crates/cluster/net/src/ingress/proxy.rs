@@ -12,7 +12,8 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue, LOCATION, UPGRADE, USER_AGENT,
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, LOCATION, TRANSFER_ENCODING,
+    UPGRADE, USER_AGENT,
 };
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, Response, StatusCode, Uri, Version};
@@ -119,8 +120,13 @@ pub async fn handle(
     let mut passage = Passage::new(worker, client, &request);
     let upgrade = headers::upgrade(request.headers()).filter(|_| request.version() == Version::HTTP_11);
     let upgrade = upgrade.map(|protocol| (protocol, hyper::upgrade::on(&mut request)));
-    let ambiguous = headers::is_ambiguous(request.headers());
-    let answer = match passage.prepare(request) {
+    let ambiguous = passage.is_ambiguous(request.headers());
+    let prepared = if ambiguous {
+        Err(BAD_BODY)
+    } else {
+        passage.prepare(request)
+    };
+    let answer = match prepared {
         Ok(Prepared::Redirect(location)) => redirect(&location),
         Ok(Prepared::Request(request)) => match passage.pass(*request, upgrade).await {
             Ok(answer) => return Ok(passage.answered(answer).await),
@@ -164,13 +170,16 @@ impl Passage {
         }
     }
 
+    /// Whether others could see another end of the request than we do.
+    fn is_ambiguous(&self, headers: &HeaderMap) -> bool {
+        headers::is_ambiguous(headers)
+            || headers.contains_key(TRANSFER_ENCODING) && self.client.framing.is_ambiguous()
+    }
+
     /// Finds the route, and makes the request that the endpoint sees.
     fn prepare(&mut self, request: Request<Incoming>) -> Result<Prepared, Failure> {
         if *request.method() == Method::CONNECT {
             return Err(NO_TUNNEL);
-        }
-        if headers::is_ambiguous(request.headers()) {
-            return Err(BAD_BODY);
         }
         let host = host_of(&request).ok_or(BAD_HOST)?;
         self.host = Some(host.clone());
@@ -352,6 +361,7 @@ impl Passage {
             return self.failed(&BROKEN);
         };
         let stream = upstream.into_stream().await;
+        self.client.framing.switched();
         if let Some(protocol) = protocol {
             parts.headers.insert(UPGRADE, protocol);
         }

@@ -1,12 +1,13 @@
 //! One of the threads that serve: its connections, and what they share without locks.
 
 use std::cell::{Cell, RefCell};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 
 use arc_swap::{ArcSwap, Guard};
 use deploy_cluster_api::identifiers;
@@ -27,6 +28,7 @@ use tokio_util::task::TaskTracker;
 use super::access_log::Lines;
 use super::certificates::Certificates;
 use super::counts::Counts;
+use super::framing::{Followed, Seen};
 use super::limits;
 use super::proxy::{handle, now_us};
 use super::routes::Routes;
@@ -72,6 +74,8 @@ pub struct Client {
     pub port_value: HeaderValue,
     /// It speaks TLS.
     pub tls: bool,
+    /// How it frames what it sends.
+    pub framing: Arc<Seen>,
 }
 
 /// One thread.
@@ -86,6 +90,8 @@ pub struct Worker {
     connections: TaskTracker,
     /// Tunnels, and what this thread does for itself.
     tasks: TaskTracker,
+    /// New connections are not taken any more; of this thread alone, so that threads do not wait for each other.
+    stop: CancellationToken,
     /// Even long connections end.
     ended: CancellationToken,
 }
@@ -113,6 +119,7 @@ pub fn run(
         .enable_all()
         .build()?;
     let worker = Rc::new(Worker {
+        stop: shared.stop.child_token(),
         shared,
         pool: Rc::default(),
         lines: RefCell::new(lines),
@@ -280,6 +287,7 @@ impl Server {
             address,
             port_value: HeaderValue::from(accepted.port),
             tls: accepted.tls,
+            framing: Arc::default(),
         });
         if !accepted.tls {
             serve(worker, client, &self.any, stream).await;
@@ -303,7 +311,8 @@ where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let begun = Rc::new(Cell::new(false));
-    let (stop, ended) = (worker.shared.stop.clone(), worker.ended.clone());
+    let (stop, ended) = (worker.stop.clone(), worker.ended.clone());
+    let stream = Followed::new(stream, client.framing.clone());
     let noting = begun.clone();
     let service = service_fn(move |request| {
         noting.set(true);
@@ -312,23 +321,24 @@ where
     let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
     // Which version it is, is read without a bound on time.
     let mut first = pin!(sleep(limits::HEAD));
-    let mut watched = true;
+    let (mut stop, mut ended) = (pin!(stop.cancelled()), pin!(ended.cancelled()));
     let mut stopping = false;
-    loop {
-        tokio::select! {
-            // Its error, too, is its end.
-            _ = connection.as_mut() => return,
-            () = first.as_mut(), if watched => {
-                if !begun.get() {
-                    return;
-                }
-                watched = false;
-            }
-            () = stop.cancelled(), if !stopping => {
-                connection.as_mut().graceful_shutdown();
-                stopping = true;
-            }
-            () = ended.cancelled() => return,
+    poll_fn(|context| {
+        // Its error, too, is its end.
+        if connection.as_mut().poll(context).is_ready() {
+            return Poll::Ready(());
         }
-    }
+        if !begun.get() && first.as_mut().poll(context).is_ready() {
+            return Poll::Ready(());
+        }
+        if !stopping && stop.as_mut().poll(context).is_ready() {
+            stopping = true;
+            connection.as_mut().graceful_shutdown();
+            if connection.as_mut().poll(context).is_ready() {
+                return Poll::Ready(());
+            }
+        }
+        ended.as_mut().poll(context)
+    })
+    .await;
 }

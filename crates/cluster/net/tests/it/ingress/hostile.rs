@@ -22,6 +22,14 @@ const SMUGGLED: &[(&str, u16)] = &[
         400,
     ),
     (
+        "POST / HTTP/1.1\r\nHost: h.test\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n",
+        400,
+    ),
+    (
+        "POST / HTTP/1.1\r\nHost: h.test\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n2\r\nab\r\n0\r\n\r\n",
+        400,
+    ),
+    (
         "POST / HTTP/1.1\r\nHost: h.test\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
         400,
     ),
@@ -55,17 +63,6 @@ async fn requests_cannot_be_smuggled() {
     }
     let seen = backend.requests.load(std::sync::atomic::Ordering::Relaxed);
     assert_eq!(seen, 0, "nothing of it has reached the endpoint");
-    // With two lengths the chunks count (RFC 9112 6.3), and the endpoint is told one length only.
-    let mut wire = Wire::connect(ingress.http()[0]).await;
-    wire.send(
-        "POST /echo HTTP/1.1\r\nHost: h.test\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n",
-    )
-    .await;
-    let seen = wire.answer().await.expect("an answer").body.to_ascii_lowercase();
-    assert!(
-        !seen.contains("content-length: 4") && seen.ends_with("\r\n\r\nab"),
-        "{seen}"
-    );
     // A bare line feed in a chunk's size must not be read in two ways either.
     let mut wire = Wire::connect(ingress.http()[0]).await;
     wire.send(
