@@ -298,6 +298,48 @@ catalogue! {
         zh: "无法确定哪些镜像正在使用，因此没有删除任何镜像。",
             "请以运行集群的用户身份执行命令，并查看集群是否响应：deploy cluster status";
     }
+    RegistryInUse = "DEP-REGISTRY-001" {
+        en: "The registry in {path} is served by another process already.",
+            "Stop that one, or name another folder with --data-dir.";
+        zh: "{path} 中的镜像仓库正由另一个进程提供服务。",
+            "请停止该进程，或用 --data-dir 指定另一个目录。";
+    }
+    RegistryDataNewer = "DEP-REGISTRY-002" {
+        en: "The data in {path} were written by a newer version of Deploy.",
+            "Run that version or a later one; nothing was changed.";
+        zh: "{path} 中的数据由更新版本的 Deploy 写入。",
+            "请使用该版本或更高版本；数据没有任何改动。";
+    }
+    RegistryDataDamaged = "DEP-REGISTRY-003" {
+        en: "The data of the registry in {path} cannot be read.",
+            "Restore the folder from a backup, or start afresh with another --data-dir; nothing was changed.";
+        zh: "无法读取 {path} 中的镜像仓库数据。",
+            "请从备份恢复该目录，或用另一个 --data-dir 重新开始；数据没有任何改动。";
+    }
+    RegistryAddressTaken = "DEP-REGISTRY-004" {
+        en: "The registry cannot listen on {address}.",
+            "Choose another address: deploy run registry --listen 127.0.0.1:7051";
+        zh: "镜像仓库无法监听 {address}。",
+            "请换一个地址：deploy run registry --listen 127.0.0.1:7051";
+    }
+    RegistryStartFailed = "DEP-REGISTRY-005" {
+        en: "The registry could not be started.",
+            "Check that {path} can be written and has space, then start it again.";
+        zh: "镜像仓库启动失败。",
+            "请检查 {path} 是否可写、空间是否充足，然后重新启动。";
+    }
+    RegistryWithoutUsers = "DEP-REGISTRY-006" {
+        en: "On {address} others could reach the registry, and it has no accounts.",
+            "Add some (htpasswd -B -c users.htpasswd NAME) and give the file: deploy run registry --users users.htpasswd --listen {address}";
+        zh: "监听 {address} 会让其他机器访问镜像仓库，但还没有任何账号。",
+            "请先创建账号（htpasswd -B -c users.htpasswd NAME），再指定该文件：deploy run registry --users users.htpasswd --listen {address}";
+    }
+    RegistryUsersInvalid = "DEP-REGISTRY-007" {
+        en: "The accounts in {path} cannot be used.",
+            "A line is name:password as htpasswd -B writes it, and after another colon what it may do, as in shop/*=pull,push";
+        zh: "无法使用 {path} 中的账号。",
+            "每行格式为 name:password，由 htpasswd -B 生成；可再加一个冒号和权限，例如 shop/*=pull,push";
+    }
     UsageInvalid = "DEP-CLI-001" {
         en: "The command line is not valid.",
             "See what is accepted: {command} --help";

@@ -7,6 +7,7 @@ mod explain;
 mod helm;
 mod help;
 mod kustomize;
+mod registry;
 mod render;
 mod run;
 mod version;

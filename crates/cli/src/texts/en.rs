@@ -204,6 +204,8 @@ kubectl get namespaces
 # For tests of charts: a folder that is thrown away, a port that is free
 deploy run cluster --api-only --data-dir /tmp/test --listen 127.0.0.1:0 --kubeconfig-out /tmp/test.kubeconfig",
     },
+    run_registry: super::registry::RUN_EN,
+    registry_words: super::registry::EN,
     cluster: CommandText {
         about: "Look at the embedded Kubernetes, and stop it",
         long: "",

@@ -3,6 +3,7 @@
 //! Errors are in the catalogue of `deploy-model`, because every part of Deploy has them.
 
 mod en;
+mod registry;
 mod zh;
 
 use deploy_model::Lang;
@@ -75,6 +76,8 @@ pub struct Texts {
 
     pub run: CommandText,
     pub run_cluster: CommandText,
+    pub run_registry: CommandText,
+    pub registry_words: registry::RegistryWords,
     pub cluster: CommandText,
     pub cluster_status: CommandText,
     pub cluster_kubeconfig: CommandText,

@@ -203,6 +203,8 @@ kubectl get namespaces
 # 测试 chart：用完即弃的目录，自动选择空闲端口
 deploy run cluster --api-only --data-dir /tmp/test --listen 127.0.0.1:0 --kubeconfig-out /tmp/test.kubeconfig",
     },
+    run_registry: super::registry::RUN_ZH,
+    registry_words: super::registry::ZH,
     cluster: CommandText {
         about: "查看或停止内置的 Kubernetes",
         long: "",

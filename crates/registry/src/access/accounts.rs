@@ -53,10 +53,15 @@ pub enum AccountsError {
 impl Accounts {
     /// No accounts: strangers of this machine may do everything, all others nothing.
     pub fn open_on_this_machine() -> Self {
+        Self::of_strangers(Rights::all(), Rights::none())
+    }
+
+    /// No accounts, and what strangers may do: those of this machine, and all others.
+    pub fn of_strangers(local: Rights, foreign: Rights) -> Self {
         Self {
             accounts: HashMap::new(),
-            local: Rights::all(),
-            foreign: Rights::none(),
+            local,
+            foreign,
         }
     }
 

@@ -23,7 +23,6 @@ fn the_suite_of_the_specification_passes() {
     let options = Options {
         // It moves tags that look like versions.
         tags: TagPolicy::free(),
-        sparse_indexes: true,
         ..Options::default()
     };
     let running = Running::with(&folder.0.join("data"), options, Accounts::open_on_this_machine());
@@ -38,7 +37,6 @@ fn the_suite_of_the_specification_passes() {
         .env("OCI_API_BLOBS_UPLOAD_CANCEL", "true")
         .env("OCI_API_MANIFESTS_DIGEST_HEADER", "true")
         .env("OCI_API_MANIFESTS_TAG_PARAM", "true")
-        .env("OCI_DATA_SPARSE", "true")
         .output()
         .expect("the suite runs");
     let report = std::fs::read_to_string(folder.0.join("results/junit.xml")).unwrap_or_default();
