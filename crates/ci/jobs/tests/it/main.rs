@@ -1,0 +1,5 @@
+//! Rooms, steps and limits with real sandboxes; act's workflows.
+
+mod limits;
+mod steps;
+mod world;
