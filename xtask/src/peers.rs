@@ -3,6 +3,7 @@
 pub mod compare;
 pub mod control_plane;
 mod definitions;
+mod kubelet;
 mod kubernetes;
 pub mod oracle;
 
@@ -39,13 +40,14 @@ const PEERS: &[Peer] = &[
     },
 ];
 
-/// `peers [install|compare] [NAME...]`, `peers kubernetes start|stop`, `peers oracle record|compare`;
+/// `peers [install|compare] [NAME...]`, `peers kubernetes start|stop`, `peers oracle record|compare`, `peers kubelet [FILTER]`;
 /// without a word it installs and compares.
 pub fn run(args: &[String]) -> Outcome {
     match args.split_first() {
         Some((word, names)) if word == "install" => install(names),
         Some((word, _)) if word == "compare" => compare::run(),
         Some((word, rest)) if word == "oracle" => oracle::run(rest),
+        Some((word, rest)) if word == "kubelet" => kubelet::run(rest),
         Some((word, rest)) if word == "kubernetes" && !rest.is_empty() => control_plane::run(rest),
         Some(_) => install(args),
         None => install(&[]).and_then(|()| compare::run()),

@@ -122,6 +122,23 @@ impl Suite {
         );
     }
 
+    /// Prints `passed/total` and each failure, and holds nobody to anything: for a part of a suite.
+    pub fn report(self) {
+        let failures = self.outcomes.iter().filter(|(_, outcome)| outcome.is_err());
+        let passed = self.outcomes.len() - failures.clone().count();
+        say(&format!(
+            "conformance {}: {passed}/{} of a part",
+            self.name,
+            self.outcomes.len()
+        ));
+        for (name, outcome) in failures {
+            say(&format!(
+                "{name}: {}",
+                outcome.as_ref().err().map_or("", |why| why)
+            ));
+        }
+    }
+
     fn write_report(&self, failures: &BTreeMap<&str, &str>) {
         let mut report = String::new();
         for (name, why) in failures {

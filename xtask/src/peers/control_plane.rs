@@ -178,6 +178,8 @@ fn start_programs(options: &Options, port: u16) -> Outcome {
         format!("--token-auth-file={}", at("tokens.csv")),
         "--authorization-mode=Node,RBAC".to_owned(),
         "--allow-privileged".to_owned(),
+        // No name of a node is known to a resolver here.
+        "--kubelet-preferred-address-types=InternalIP".to_owned(),
     ];
     spawn(folder, "kube-apiserver", &super::program("kube-apiserver")?, &api)?;
     wait_until_ready(folder)?;

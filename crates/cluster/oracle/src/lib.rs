@@ -4,7 +4,7 @@
 //!   a comparison after uids, times, revisions and allocated names are replaced by markers.
 //! - **What it refuses to know:** how a request travels (that is the [`Server`] of the caller), and what an API means.
 //! - **Entry points:** [`Recorded::load`] and [`check`] to hold a server to the recording; [`catalogue::load`] and
-//!   [`record`] to make one (`cargo xtask peers oracle record`).
+//!   [`record`] to make one (`cargo xtask peers oracle record`). [`pods`] is the same for what a node does.
 //! - **How to test it:** `cargo test -p deploy-cluster-oracle`; the data is in `fixtures/cluster/oracle`, one folder per
 //!   area: `*.yaml` is written by hand, `*.jsonl` is recorded. `fixtures/cluster/oracle/README.md` has the formats.
 
@@ -12,6 +12,7 @@ pub mod catalogue;
 mod compare;
 mod kubelet;
 mod normalise;
+pub mod pods;
 mod recorded;
 mod report;
 mod request;
