@@ -59,6 +59,9 @@ pub const STOP_GRACE_SECONDS: u32 = 10;
 /// How long a cancelled job may still run its `always()` steps (GitHub: 5 minutes).
 pub const CANCEL_MINUTES: f64 = 5.0;
 
+/// How long a run or a job may wait for a concurrency group or a runner, in minutes (GitHub: 24 hours).
+pub const MAX_WAIT_MINUTES: f64 = 24.0 * 60.0;
+
 /// How many of one group may wait with `queue: max` (GitHub: 100).
 pub const MAX_GROUP_QUEUE: usize = 100;
 

@@ -6,15 +6,23 @@
 
 mod builtin;
 pub mod commands;
+mod context;
+mod environment;
 pub mod files;
+mod graph;
 mod groups;
+mod job;
+mod jobs;
+mod machine;
 pub mod mask;
 pub mod secrets;
 mod shell;
+mod step;
 mod types;
 
 pub use builtin::{Builtin, BuiltinInput};
 pub use groups::{GroupEffect, Groups, Member, Waiting};
+pub use machine::Run;
 pub use shell::Shell;
 pub use types::{
     Changes, Conclusion, Container, Effect, Facts, Input, JobId, JobOrder, Level, Phase, Runner, StepNumber,

@@ -14,7 +14,6 @@ mod step;
 pub use calls::{Call, CallDefinition, Secrets};
 pub use condition::Condition;
 pub use events::{CRON_FORMAT, DispatchInput, Event, Events, InputType, Schedule};
-pub(crate) use ids::Ids;
 pub use job::{Body, Job};
 pub use permissions::{Level, Permissions, Policy};
 pub(crate) use step::read_steps;
