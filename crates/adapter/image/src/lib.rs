@@ -25,6 +25,8 @@ mod unpack;
 pub use self::tar::TarError;
 pub use archive::write::{ArchiveError, Contents, write_archive};
 pub use config::{Config, ConfigError};
-pub use pack::{Pack, PackError, pack};
-pub use store::{DiskUsage, Hold, Image, Layer, Loaded, Pruned, Store, StoreError, User, UserError, user_in};
-pub use unpack::UnpackError;
+pub use pack::{Pack, PackError, Packed, pack, pack_upper};
+pub use store::{
+    DiskUsage, Hold, Image, Layer, Loaded, Pruned, Store, StoreError, User, UserError, Workspace, user_in,
+};
+pub use unpack::{UnpackError, Unpacked, unpack_archive};

@@ -53,3 +53,6 @@ pub const ZSTD_WINDOW_MAX: u64 = 128 << 20;
 
 /// Bytes of a copy buffer.
 pub const COPY_BYTES: usize = 128 << 10;
+
+/// Bytes of the names of all extended attributes of one file: the kernel's XATTR_LIST_MAX.
+pub const ATTRIBUTE_NAMES_BYTES: usize = 64 << 10;

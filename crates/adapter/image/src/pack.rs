@@ -52,16 +52,42 @@ pub enum PackError {
     },
 }
 
+/// What a folder has become.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Packed {
+    /// Files, folders, marks of deletion: everything but sockets.
+    pub entries: u64,
+    /// Bytes of all files.
+    pub bytes: u64,
+}
+
 /// Writes the folder's content as an uncompressed tar.
 pub fn pack(folder: &Path, options: Pack, out: &mut dyn Write) -> Result<(), PackError> {
+    write(folder, options, None, out).map(drop)
+}
+
+/// Writes what an overlay's upper folder holds as the tar of a layer. Times later than `latest_s` (seconds of Unix)
+/// become this one, so that a build that knows its time gives equal bytes (reproducible-builds.org, SOURCE_DATE_EPOCH).
+pub fn pack_upper(folder: &Path, latest_s: Option<u64>, out: &mut dyn Write) -> Result<Packed, PackError> {
+    write(folder, Pack::default(), latest_s, out)
+}
+
+fn write(
+    folder: &Path,
+    options: Pack,
+    latest_s: Option<u64>,
+    out: &mut dyn Write,
+) -> Result<Packed, PackError> {
     let mut packer = Packer {
         builder: Builder::new(out),
         options,
+        latest_s,
         links: HashMap::new(),
-        entries: 0,
+        done: Packed::default(),
     };
     packer.folder(folder, Path::new(""), 0)?;
-    packer.builder.finish().map_err(PackError::Write)
+    packer.builder.finish().map_err(PackError::Write)?;
+    Ok(packer.done)
 }
 
 struct Packer<'a> {
@@ -69,7 +95,8 @@ struct Packer<'a> {
     options: Pack,
     /// Device and inode of files with several names, and the name that came first.
     links: HashMap<(u64, u64), PathBuf>,
-    entries: u64,
+    latest_s: Option<u64>,
+    done: Packed,
 }
 
 impl Packer<'_> {
@@ -94,8 +121,8 @@ impl Packer<'_> {
     }
 
     fn entry(&mut self, source: &Path, name: &Path, depth: usize) -> Result<(), PackError> {
-        self.entries += 1;
-        if self.entries > limits::LAYER_ENTRIES_MAX {
+        self.done.entries += 1;
+        if self.done.entries > limits::LAYER_ENTRIES_MAX {
             return Err(PackError::Bound {
                 path: source.to_owned(),
             });
@@ -108,6 +135,7 @@ impl Packer<'_> {
         let kind = metadata.file_type();
         if kind.is_socket() {
             // A socket is of its process, not of its image: tar has no word for it, docker leaves it out too.
+            self.done.entries -= 1;
             return Ok(());
         }
         if kind.is_char_device() && metadata.rdev() == 0 {
@@ -150,6 +178,7 @@ impl Packer<'_> {
         }
         if kind.is_file() {
             header.set_size(metadata.len());
+            self.done.bytes += metadata.len();
             let mut file = File::open(source).map_err(unreadable)?;
             return self.append(&mut header, name, &mut file);
         }
@@ -178,11 +207,9 @@ impl Packer<'_> {
         };
         header.set_uid(u64::from(uid));
         header.set_gid(u64::from(gid));
-        header.set_mtime(
-            self.options
-                .mtime_s
-                .unwrap_or_else(|| u64::try_from(metadata.mtime()).unwrap_or(0)),
-        );
+        let own = u64::try_from(metadata.mtime()).unwrap_or(0);
+        let latest = self.latest_s.unwrap_or(u64::MAX);
+        header.set_mtime(self.options.mtime_s.unwrap_or_else(|| own.min(latest)));
         header.set_size(0);
         header
     }

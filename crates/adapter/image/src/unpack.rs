@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 
+use crate::decode::decoded;
 use crate::limits;
 use crate::pack::{OPAQUE_ATTRIBUTE, OPAQUE_MARK, WHITEOUT_PREFIX, travels};
 use crate::tar::{Entry, Kind, Reader, TarError};
@@ -81,6 +82,13 @@ pub fn unpack<R: Read>(folder: &Path, tar: R) -> Result<Unpacked, UnpackError> {
         unpacker.entry(&entry, &mut reader)?;
     }
     unpacker.finish()
+}
+
+/// Unpacks an archive (a tar, plain or packed with gzip or zstd) into a folder that may hold something already: files
+/// are replaced, folders stay. No name and no link of the archive leads out of the folder.
+pub fn unpack_archive(folder: &Path, bytes: &mut dyn Read) -> Result<Unpacked, UnpackError> {
+    let plain = decoded(bytes).map_err(|error| TarError::Read(io::Error::other(error.to_string())))?;
+    unpack(folder, plain)
 }
 
 struct Unpacker {

@@ -2,16 +2,19 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use deploy_model::image::Digest;
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::disk::{self, Scratch};
 use super::{Layer, StoreError};
 use crate::decode::decoded;
 use crate::hash::Hashing;
+use crate::limits;
+use crate::pack::OPAQUE_ATTRIBUTE;
 use crate::unpack::unpack;
 
 /// The digits of a digest that name a layer's folder. Two layers with equal ones are told apart by their records.
@@ -57,6 +60,11 @@ pub fn ingest(
     fs::create_dir(&files).map_err(on_disk)?;
     fs::set_permissions(&files, fs::Permissions::from_mode(0o755)).map_err(on_disk)?;
     let size = unpack_checked(&files, packed, diff_id, bytes)?;
+    name(root, &scratch, diff_id, size)
+}
+
+/// Gives a whole layer its name.
+fn name(root: &Path, scratch: &Scratch, diff_id: &Digest, size: u64) -> Result<Layer, StoreError> {
     let record = Record {
         diff_id: diff_id.to_string(),
         size,
@@ -82,6 +90,57 @@ pub fn ingest(
         path: target,
         reason: "another layer has its place".to_owned(),
     })
+}
+
+/// Takes a folder of this file system as a layer: it moves. The digest is that of its tar, which only who has packed it
+/// knows.
+pub fn adopt(root: &Path, diff_id: &Digest, folder: &Path, size: u64) -> Result<Layer, StoreError> {
+    if let Some(layer) = find(root, diff_id) {
+        return Ok(layer);
+    }
+    cleanse(folder)?;
+    let opened = File::open(folder).map_err(|error| StoreError::disk(folder, error))?;
+    // One flush of the file system instead of one per file, as for layers that are unpacked.
+    rustix::fs::syncfs(&opened).map_err(|errno| StoreError::disk(folder, errno.into()))?;
+    let scratch = Scratch::new(&root.join("tmp"))?;
+    fs::rename(folder, scratch.path.join("fs")).map_err(|error| StoreError::disk(folder, error))?;
+    name(root, &scratch, diff_id, size)
+}
+
+/// What overlayfs has noted in an upper folder for itself, and sockets: neither is in the layer's tar.
+fn cleanse(folder: &Path) -> Result<(), StoreError> {
+    let failed = |error| StoreError::disk(folder, error);
+    forget(folder)?;
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let kind = entry.file_type().map_err(failed)?;
+        let path = entry.path();
+        if kind.is_socket() {
+            fs::remove_file(&path).map_err(failed)?;
+        } else if kind.is_dir() {
+            cleanse(&path)?;
+        } else if kind.is_file() {
+            forget(&path)?;
+        }
+    }
+    Ok(())
+}
+
+fn forget(path: &Path) -> Result<(), StoreError> {
+    let failed = |errno: Errno| StoreError::disk(path, errno.into());
+    let mut names = vec![0_u8; limits::ATTRIBUTE_NAMES_BYTES];
+    let length = match rustix::fs::llistxattr(path, &mut names[..]) {
+        Ok(length) => length,
+        Err(Errno::OPNOTSUPP) => return Ok(()),
+        Err(errno) => return Err(failed(errno)),
+    };
+    let own = names[..length]
+        .split(|&b| b == 0)
+        .filter(|name| name.starts_with(b"trusted.overlay.") && *name != OPAQUE_ATTRIBUTE.as_bytes());
+    for name in own {
+        rustix::fs::lremovexattr(path, name).map_err(failed)?;
+    }
+    Ok(())
 }
 
 /// Unpacks, reads what follows the tar too, and compares both digests. The packed bytes are judged first: what is not

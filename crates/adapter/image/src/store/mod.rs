@@ -74,6 +74,19 @@ pub struct Hold {
     _lock: File,
 }
 
+/// A folder on the store's file system, as long as it lives.
+#[derive(Debug)]
+pub struct Workspace {
+    scratch: disk::Scratch,
+}
+
+impl Workspace {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.scratch.path
+    }
+}
+
 /// The disk that the store is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiskUsage {
@@ -169,6 +182,47 @@ impl Store {
         bytes: &mut dyn Read,
     ) -> Result<Layer, StoreError> {
         layer::ingest(&self.root, packed, diff_id, bytes)
+    }
+
+    /// The layer with this digest of its plain tar, if it is unpacked.
+    pub fn layer(&self, diff_id: &Digest) -> Option<Layer> {
+        layer::find(&self.root, diff_id)
+    }
+
+    /// Takes a folder inside a [`Store::workspace`] as the layer with this digest of its plain tar: it moves, and is not
+    /// packed and unpacked again. Whoever calls has computed the digest with [`crate::pack_upper`] from this folder;
+    /// `size` is that of its files.
+    pub fn adopt(&self, diff_id: &Digest, folder: &Path, size: u64) -> Result<Layer, StoreError> {
+        layer::adopt(&self.root, diff_id, folder, size)
+    }
+
+    /// A new folder on the store's file system, for what becomes a layer. It is gone when it is dropped, or, after a
+    /// crash, when the store is opened again.
+    pub fn workspace(&self) -> Result<Workspace, StoreError> {
+        let scratch = disk::Scratch::new(&self.root.join("tmp"))?;
+        Ok(Workspace { scratch })
+    }
+
+    /// The manifest (none for images of docker's archives) and the configuration of an image, byte for byte.
+    pub fn documents(&self, image: &Image) -> Result<(Option<Vec<u8>>, Vec<u8>), StoreError> {
+        let read = |digest: &str| {
+            let hex = digest.split_once(':').map_or(digest, |(_, hex)| hex);
+            let path = self.root.join("documents").join(hex);
+            fs::read(&path).map_err(|error| StoreError::disk(&path, error))
+        };
+        let manifest = {
+            let state = self.current()?;
+            let record = state
+                .index
+                .images
+                .iter()
+                .find(|record| record.id == image.id.as_str());
+            record
+                .map(|record| record.manifest.clone())
+                .filter(|digest| !digest.is_empty())
+        };
+        let manifest = manifest.map(|digest| read(&digest)).transpose()?;
+        Ok((manifest, read(image.id.as_str())?))
     }
 
     /// Makes an image of layers that are there, under these names. Another image that had one of them loses it.
