@@ -1,6 +1,6 @@
 //! `action.yml` of a local action: only those made of steps can be carried out.
 
-use crate::reader::{Bounds, Place, Problems, Token, read};
+use crate::reader::{Bounds, Hint, Place, Problems, Token, read};
 use crate::workflow::{Step, read_steps};
 
 /// A composite action.
@@ -42,7 +42,7 @@ impl Action {
             problems.hinted(
                 used_at,
                 format!("'{file}' is an action of the kind '{using}', which is not supported"),
-                "Composite actions are: `runs: {using: composite, steps: [...]}`.",
+                Hint::Composite,
             );
             return None;
         }

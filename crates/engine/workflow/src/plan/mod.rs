@@ -7,7 +7,7 @@ pub use action::{Action, ActionInput};
 pub use matrix::Combination;
 
 use crate::limits::MAX_ACTION_DEPTH;
-use crate::reader::{Problem, Problems, Token};
+use crate::reader::{Hint, Problem, Problems, Token};
 use crate::run::Builtin;
 use crate::workflow::{Body, Call, Files, Step, Task, Workflow};
 use std::collections::BTreeMap;
@@ -93,7 +93,7 @@ impl Planning<'_> {
                 Body::Call(call) => self.problems.hinted(
                     call.target.place,
                     "Unable to find reusable workflow",
-                    "Workflows can be called from the same repository: ./.github/workflows/name.yml",
+                    Hint::CallLocal,
                 ),
             }
         }
@@ -107,7 +107,7 @@ impl Planning<'_> {
                 Task::Parallel(_) | Task::Wait(_) | Task::WaitAll | Task::Cancel(_) => self.problems.hinted(
                     step.place,
                     "Steps that run beside each other are not supported",
-                    "Write them one after the other, or as jobs.",
+                    Hint::OneAfterTheOther,
                 ),
             }
         }
@@ -131,7 +131,7 @@ impl Planning<'_> {
             Used::Image(_) => self.problems.hinted(
                 action.place,
                 format!("'{text}' runs a container, which is not supported"),
-                "Give the job the image: `container: image`, and write what it does as `run`.",
+                Hint::JobContainer,
             ),
             Used::Other(name) => {
                 self.problems.hinted(
@@ -164,7 +164,7 @@ impl Planning<'_> {
             return self.problems.hinted(
                 used_at.place,
                 format!("Can't find 'action.yml' or 'action.yaml' under './{path}'"),
-                "A local action is read from the commit that the run is of.",
+                Hint::LocalAction,
             );
         };
         let Some(action) = Action::read(file, &text, used_at.place, self.problems) else {
@@ -177,31 +177,17 @@ impl Planning<'_> {
     }
 }
 
-fn hint(action: &str) -> String {
-    let tool = match action {
-        "actions/setup-node" => Some("node"),
-        "actions/setup-python" => Some("python3"),
-        "actions/setup-go" => Some("go"),
-        "actions/setup-java" => Some("java"),
+fn hint(action: &str) -> Hint {
+    match action {
+        "actions/setup-node" => Hint::HasTool("node"),
+        "actions/setup-python" => Hint::HasTool("python3"),
+        "actions/setup-go" => Hint::HasTool("go"),
+        "actions/setup-java" => Hint::HasTool("java"),
         "actions-rs/toolchain" | "dtolnay/rust-toolchain" | "actions-rust-lang/setup-rust-toolchain" => {
-            Some("cargo")
+            Hint::HasTool("cargo")
         }
-        "ruby/setup-ruby" => Some("ruby"),
-        "docker/setup-qemu-action" => {
-            return "It is not needed: images are built for this machine. Remove the step.".to_owned();
-        }
-        _ => None,
-    };
-    match tool {
-        Some(tool) => format!(
-            "Remove the step: a job has the toolchains of its root. Install `{tool}` there, or name an image that has it in the label map of deploy.toml."
-        ),
-        None => {
-            let names: Vec<&str> = Builtin::ALL.iter().map(|builtin| builtin.action()).collect();
-            format!(
-                "Write it as `run`, or as a local action (`uses: ./path`). Built in are: {}.",
-                names.join(", ")
-            )
-        }
+        "ruby/setup-ruby" => Hint::HasTool("ruby"),
+        "docker/setup-qemu-action" => Hint::NotNeeded,
+        _ => Hint::NotBuiltIn,
     }
 }

@@ -1,12 +1,14 @@
 //! From the text of a file to checked values with places.
 
 mod events;
+mod hint;
 mod problem;
 mod schema;
 mod source;
 mod template;
 mod token;
 
+pub use hint::Hint;
 pub use problem::Problem;
 pub(crate) use problem::Problems;
 pub use source::Bounds;

@@ -1,5 +1,6 @@
 //! What is wrong with a file, in GitHub's words, at its place.
 
+use super::hint::Hint;
 use super::token::Place;
 use crate::limits::{MAX_MESSAGE_CHARS, MAX_PROBLEMS};
 use std::fmt;
@@ -16,7 +17,7 @@ pub struct Problem {
     /// GitHub's text.
     pub message: String,
     /// What to do about it, where that is known.
-    pub hint: Option<String>,
+    pub hint: Option<Hint>,
 }
 
 impl fmt::Display for Problem {
@@ -59,10 +60,10 @@ impl Problems {
         });
     }
 
-    pub fn hinted(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
+    pub fn hinted(&mut self, place: Place, message: impl Into<String>, hint: Hint) {
         self.at(place, message);
         if let Some(last) = self.list.last_mut() {
-            last.hint = Some(hint.into());
+            last.hint = Some(hint);
         }
     }
 

@@ -343,7 +343,7 @@ impl JobRun {
                     stopped: None,
                     post,
                 });
-                effects.push(Effect::RunStep(Box::new(order)));
+                effects.push(Effect::RunStep(order));
             }
             Start::Action {
                 name,

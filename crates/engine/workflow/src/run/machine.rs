@@ -204,7 +204,7 @@ impl Run {
         }
         for at in self.graph.places() {
             let instance = self.graph.at(at);
-            if !instance.next_deadline().is_some_and(|due| due <= now) {
+            if instance.next_deadline().is_none_or(|due| due > now) {
                 continue;
             }
             match instance.progress {

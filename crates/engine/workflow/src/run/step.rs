@@ -26,7 +26,7 @@ pub(super) enum Ready {
 pub(super) enum Start {
     /// By being carried out.
     Order {
-        order: StepOrder,
+        order: Box<StepOrder>,
         continue_on_error: bool,
         timeout_minutes: Option<f64>,
     },
@@ -118,7 +118,7 @@ impl JobRun {
             _ => return Err(not_here("a step beside others")),
         };
         let (work, working_directory) = work;
-        let order = StepOrder {
+        let order = Box::new(StepOrder {
             job: self.parts.id.clone(),
             step: number,
             name: super::secrets::shown(&name),
@@ -128,7 +128,7 @@ impl JobRun {
             path: self.path.clone(),
             working_directory,
             timeout_seconds: timeout_minutes.map(|minutes| (minutes * 60.0) as u64),
-        };
+        });
         Ok(Ready::Start(Box::new(Start::Order {
             order,
             continue_on_error,

@@ -2,7 +2,7 @@
 
 use super::permissions::Permissions;
 use super::{Body, Job, Reading, Workflow};
-use crate::reader::{Kind, Problems, Token};
+use crate::reader::{Hint, Kind, Problems, Token};
 
 /// A job that calls a workflow.
 #[derive(Clone, Debug)]
@@ -76,7 +76,7 @@ pub(super) fn check_target(target: &Token, problems: &mut Problems) {
         problems.hinted(
             target.place,
             format!("invalid value workflow reference '{text}'"),
-            "A job calls a workflow file of this repository: ./.github/workflows/name.yml",
+            Hint::CallLocal,
         );
     }
 }
@@ -99,7 +99,7 @@ pub(super) fn follow(workflow: &mut Workflow, reading: &mut Reading<'_>) {
             reading.problems.hinted(
                 call.target.place,
                 "Unable to find reusable workflow",
-                "Workflows can be called from the same repository: ./.github/workflows/name.yml",
+                Hint::CallLocal,
             );
             continue;
         };

@@ -1,6 +1,6 @@
 //! `on`: which events start a workflow, with their filters.
 
-use crate::reader::{Kind, Place, Problems, Token};
+use crate::reader::{Hint, Kind, Place, Problems, Token};
 use crate::trigger::Cron;
 use std::collections::BTreeMap;
 
@@ -159,7 +159,7 @@ fn check_filters(event: &Event, value: &Token, problems: &mut Problems) {
             problems.hinted(
                 place,
                 format!("you may only define one of `{name}` and `{ignore}` for a single event"),
-                format!("Use `{name}` with patterns that begin with `!`."),
+                Hint::OneFilter(name),
             );
         }
     }
@@ -227,10 +227,6 @@ fn check_default(default: &Token, kind: InputType, options: &[String], problems:
     };
     if !fits {
         let message = format!("Unexpected value '{}'", default.shown());
-        problems.hinted(
-            default.place,
-            message,
-            format!("The type of the input is '{}'.", kind.as_str()),
-        );
+        problems.hinted(default.place, message, Hint::InputType(kind.as_str()));
     }
 }

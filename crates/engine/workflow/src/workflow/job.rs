@@ -7,7 +7,7 @@ use super::containers;
 use super::ids::Ids;
 use super::permissions::Permissions;
 use super::step::{Step, read_steps};
-use crate::reader::{Kind, Problems, Token};
+use crate::reader::{Hint, Kind, Problems, Token};
 use std::collections::HashSet;
 
 /// A job.
@@ -196,7 +196,7 @@ fn check_needs(jobs: &Token, read: &[Job], problems: &mut Problems) {
                 }
             };
             match cycle(read, job) {
-                Some(path) => problems.hinted(need.place, message, path),
+                Some(path) => problems.hinted(need.place, message, Hint::Cycle(path)),
                 None => problems.at(need.place, message),
             }
         }

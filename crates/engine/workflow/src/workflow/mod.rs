@@ -22,6 +22,14 @@ pub use step::{Step, Task};
 use crate::limits::{MAX_CALL_DEPTH, MAX_JOBS};
 use crate::reader::{Bounds, Problem, Problems, Token};
 
+/// Where the workflows of a repository are: the first of these folders that is there counts, alone.
+pub const FOLDERS: &[&str] = &[
+    ".deploy/workflows",
+    ".forgejo/workflows",
+    ".gitea/workflows",
+    ".github/workflows",
+];
+
 /// Finds files that a workflow names: called workflows and local actions.
 pub trait Files {
     /// The text of a file by its path in the repository; for workflows of other repositories by
