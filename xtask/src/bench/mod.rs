@@ -1,9 +1,10 @@
-//! `cargo xtask bench [render] [cluster] [node] [--short]`: every budget with its figure, beside the real program in the same run.
+//! `cargo xtask bench [render] [cluster] [node] [registry] [--short]`: every budget with its figure, beside the real program in the same run.
 
 mod cluster;
 mod inputs;
 mod measure;
 mod node;
+mod registry;
 mod render;
 
 use crate::Outcome;
@@ -24,10 +25,10 @@ pub fn run(args: &[String]) -> Outcome {
     let short = args.iter().any(|arg| arg == "--short");
     if let Some(unknown) = args
         .iter()
-        .find(|arg| !["render", "cluster", "node", "--short"].contains(&arg.as_str()))
+        .find(|arg| !["render", "cluster", "node", "registry", "--short"].contains(&arg.as_str()))
     {
         return Err(format!(
-            "no bench is named {unknown}; there are: render, cluster, node"
+            "no bench is named {unknown}; there are: render, cluster, node, registry"
         ));
     }
     if let Some(outcome) = node::inside(short) {
@@ -46,6 +47,9 @@ pub fn run(args: &[String]) -> Outcome {
     }
     if asked("node") {
         lines.extend(node::run(short)?);
+    }
+    if asked("registry") {
+        lines.extend(registry::run(short)?);
     }
     println!("\n| case | ours | the real program | figure | target | |\n|---|---|---|---|---|---|");
     for line in &lines {

@@ -134,6 +134,7 @@ pub async fn answer(
     connector: &Connector,
     key: &Key,
     challenge: Challenge,
+    further_scope: Option<&str>,
 ) -> Result<(String, Duration), RegistryError> {
     let denied = |reason: &str| RegistryError::Denied {
         reason: reason.to_owned(),
@@ -182,6 +183,7 @@ pub async fn answer(
             ask.authorization = key.credentials.as_ref().and_then(Credentials::header);
             let separator = if path.contains('?') { '&' } else { '?' };
             let mut query = vec![("scope", &*scope)];
+            query.extend(further_scope.map(|scope| ("scope", scope)));
             if !service.is_empty() {
                 query.insert(0, ("service", &*service));
             }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use deploy_model::image::manifest::{Descriptor, Document, MEDIA_TYPES, Manifest, Platform, choose};
 use deploy_model::image::{Algorithm, Digest, Reference};
-use hyper::StatusCode;
 use hyper::header::{ACCEPT, HeaderValue, RANGE};
+use hyper::{Method, StatusCode};
 use rustls::pki_types::CertificateDer;
 use serde_json::Value;
 
@@ -29,6 +29,9 @@ pub struct Options {
     pub https: Vec<String>,
     /// Certificates of authorities, DER, that are trusted beside those of the machine.
     pub authorities: Vec<Vec<u8>>,
+    /// Blobs are pushed in chunks of so many bytes, for registries behind something that bounds a request; else in one
+    /// request.
+    pub chunk_bytes: Option<u64>,
 }
 
 /// Asks registries. Cheap to clone; all clones share their tokens.
@@ -209,20 +212,14 @@ impl Client {
     }
 
     /// Asks a registry with what it wants of us, again where the reason may pass. Only a success comes back.
-    async fn ask(
+    pub(crate) async fn ask(
         &self,
         reference: &Reference,
         path: &str,
         ask: &Ask,
         credentials: Option<&Credentials>,
     ) -> Result<Answer, RegistryError> {
-        let options = &self.shared.options;
-        let endpoint = Endpoint::of(reference.domain(), &options.plain_http, &options.https);
-        let key = Key {
-            endpoint,
-            repository: reference.path().to_owned(),
-            credentials: credentials.cloned(),
-        };
+        let key = self.key(reference, credentials);
         let mut attempt = 0;
         loop {
             let outcome = match self.authorized(&key, path, ask).await {
@@ -240,6 +237,38 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// Asks once, a host beside the registry if one is given: that gets no credentials.
+    pub(crate) async fn ask_once(
+        &self,
+        reference: &Reference,
+        key: &Key,
+        elsewhere: Option<&Endpoint>,
+        path: &str,
+        ask: &Ask,
+    ) -> Result<Answer, RegistryError> {
+        let answer = match elsewhere {
+            Some(endpoint) => exchange::ask(&self.shared.connector, endpoint, path, ask).await?,
+            None => self.authorized(key, path, ask).await?,
+        };
+        judge(answer, reference, &ask.method)
+            .await
+            .map_err(|(error, _)| error)
+    }
+
+    /// Whom to ask, for which repository, as whom.
+    pub(crate) fn key(&self, reference: &Reference, credentials: Option<&Credentials>) -> Key {
+        let options = &self.shared.options;
+        Key {
+            endpoint: Endpoint::of(reference.domain(), &options.plain_http, &options.https),
+            repository: reference.path().to_owned(),
+            credentials: credentials.cloned(),
+        }
+    }
+
+    pub(crate) fn chunk_bytes(&self) -> Option<u64> {
+        self.shared.options.chunk_bytes.filter(|bytes| *bytes > 0)
     }
 
     /// Asks; where the registry wants to know who, tells it and asks again.
@@ -263,7 +292,8 @@ impl Client {
             return Ok(answer);
         };
         drop(answer);
-        let (header, life) = auth::answer(&shared.connector, key, challenge).await?;
+        let (header, life) =
+            auth::answer(&shared.connector, key, challenge, ask.further_scope.as_deref()).await?;
         ask.authorization = Some(header.clone());
         let answer = exchange::ask(&shared.connector, &key.endpoint, path, &ask).await?;
         if answer.status != StatusCode::UNAUTHORIZED {
@@ -277,7 +307,7 @@ impl Client {
 async fn judge(
     mut answer: Answer,
     reference: &Reference,
-    method: &hyper::Method,
+    method: &Method,
 ) -> Result<Answer, (RegistryError, Option<Duration>)> {
     if answer.status.is_success() {
         return Ok(answer);
@@ -295,18 +325,16 @@ async fn judge(
         Some(said) => format!("{}: {said}", answer.status),
         None => answer.status.to_string(),
     };
+    let reads = matches!(*method, Method::GET | Method::HEAD);
     let error = match answer.status {
         StatusCode::NOT_FOUND => RegistryError::NotFound {
             name: reference.to_string(),
         },
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => RegistryError::Denied { reason },
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if reads => RegistryError::Denied { reason },
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => RegistryError::PushDenied { reason },
         StatusCode::TOO_MANY_REQUESTS => RegistryError::TooMany { reason },
         _ => RegistryError::Status {
-            method: if *method == hyper::Method::HEAD {
-                "HEAD"
-            } else {
-                "GET"
-            },
+            method: name_of(method),
             url: answer.url.clone(),
             status: reason,
         },
@@ -322,8 +350,18 @@ fn message(body: &[u8]) -> Option<String> {
     Some(text.chars().take(limits::MESSAGE_CHARS_MAX).map(clean).collect())
 }
 
+fn name_of(method: &Method) -> &'static str {
+    match *method {
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        _ => "GET",
+    }
+}
+
 /// Waits before a further try.
-async fn pause(attempt: u32, asked: Option<Duration>) {
+pub(crate) async fn pause(attempt: u32, asked: Option<Duration>) {
     if attempt == 0 {
         return;
     }

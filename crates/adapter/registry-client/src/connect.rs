@@ -2,8 +2,6 @@
 
 use std::sync::{Arc, OnceLock};
 
-use http_body_util::Full;
-use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -14,14 +12,15 @@ use tokio_rustls::TlsConnector;
 
 use crate::endpoint::Endpoint;
 use crate::limits;
+use crate::source::Outgoing;
 
 /// What a connection to a registry carries, encrypted or not.
 pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 
-pub type Sender = http1::SendRequest<Full<Bytes>>;
-pub type Connection = http1::Connection<TokioIo<Box<dyn Transport>>, Full<Bytes>>;
+pub type Sender = http1::SendRequest<Outgoing>;
+pub type Connection = http1::Connection<TokioIo<Box<dyn Transport>>, Outgoing>;
 
 /// Makes connections.
 pub struct Connector {

@@ -18,6 +18,12 @@ pub enum RegistryError {
         /// The registry's own words.
         reason: String,
     },
+    /// The credentials, or their lack, do not allow a push, or a rule of the registry does not.
+    #[error("push access denied: {reason}")]
+    PushDenied {
+        /// The registry's own words.
+        reason: String,
+    },
     /// Too many requests; the registry says so.
     #[error("the registry refuses more requests for now (429 Too Many Requests): {reason}")]
     TooMany {

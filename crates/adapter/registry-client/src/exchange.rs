@@ -2,8 +2,9 @@
 
 use std::future::Future;
 use std::pin::{Pin, pin};
+use std::time::Duration;
 
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, StatusCode};
@@ -12,6 +13,7 @@ use crate::connect::{ConnectError, Connection, Connector};
 use crate::endpoint::Endpoint;
 use crate::error::RegistryError;
 use crate::limits;
+use crate::source::{Outgoing, Part};
 
 const AGENT: &str = concat!("deploy/", env!("CARGO_PKG_VERSION"));
 
@@ -21,16 +23,26 @@ pub struct Ask {
     pub method: Method,
     pub headers: HeaderMap,
     pub body: Bytes,
+    /// Instead of `body`.
+    pub part: Option<Part>,
+    /// What a token has to hold beside what the registry asks for.
+    pub further_scope: Option<String>,
     /// For the first host only: it does not go along a redirect to another.
     pub authorization: Option<String>,
 }
 
 impl Ask {
     pub fn get() -> Self {
+        Self::of(Method::GET)
+    }
+
+    pub fn of(method: Method) -> Self {
         Self {
-            method: Method::GET,
+            method,
             headers: HeaderMap::new(),
             body: Bytes::new(),
+            part: None,
+            further_scope: None,
             authorization: None,
         }
     }
@@ -95,7 +107,13 @@ async fn once(
         },
         ConnectError::Failed(reason) => unreachable(reason),
     })?;
-    let mut request = Request::new(Full::new(ask.body.clone()));
+    let body = match &ask.part {
+        Some(part) => Outgoing::from(part.clone()),
+        None => Outgoing::Whole(ask.body.clone()),
+    };
+    let sending = ask.part.as_ref().map_or(0, |part| part.bytes) / limits::PUSH_BYTES_PER_SECOND_MIN;
+    let patience = limits::HEAD_PATIENCE + Duration::from_secs(sending);
+    let mut request = Request::new(body);
     *request.method_mut() = ask.method.clone();
     *request.uri_mut() = path.parse().map_err(|_| RegistryError::Protocol {
         reason: "it redirects to something that is no path".to_owned(),
@@ -115,7 +133,7 @@ async fn once(
     }
     let mut connection = Some(Box::pin(connection));
     let head = drive(&mut connection, sender.send_request(request));
-    let response = tokio::time::timeout(limits::HEAD_PATIENCE, head)
+    let response = tokio::time::timeout(patience, head)
         .await
         .map_err(|_| unreachable("i/o timeout while awaiting the answer".to_owned()))?
         .map_err(|error| unreachable(chain(&error)))?;
@@ -200,6 +218,8 @@ fn shown(method: &Method) -> &'static str {
     match *method {
         Method::POST => "Post",
         Method::HEAD => "Head",
+        Method::PUT => "Put",
+        Method::PATCH => "Patch",
         _ => "Get",
     }
 }

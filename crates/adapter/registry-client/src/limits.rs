@@ -32,6 +32,15 @@ pub const RESUMES_WITHOUT_PROGRESS_MAX: u32 = 3;
 /// Connections that one blob may use up in all: a link that breaks every few seconds still ends.
 pub const RESUMES_MAX: u32 = 100;
 
+/// Bytes of a push that are read and sent in one go.
+pub const PUSH_PIECE_BYTES: usize = 256 << 10;
+
+/// Connections that the push of one blob may use up.
+pub const PUSH_TRIES_MAX: u32 = 5;
+
+/// A push that is slower than this over its whole length has failed.
+pub const PUSH_BYTES_PER_SECOND_MIN: u64 = 64 << 10;
+
 /// Before the second try; twice as long before each further one.
 pub const RETRY_DELAY: Duration = Duration::from_millis(200);
 

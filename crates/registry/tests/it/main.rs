@@ -6,5 +6,6 @@ mod conformance;
 mod crash;
 mod disk;
 mod protocol;
+mod pushing;
 mod support;
 mod sweeping;
