@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use deploy_cluster_net::network::NetError;
 use deploy_image::StoreError;
 use deploy_sandbox::{OpenError, SandboxError};
 
@@ -13,11 +12,11 @@ pub enum JobsError {
     #[error(transparent)]
     Machine(#[from] OpenError),
     /// No network with a way out.
-    #[error("jobs cannot get a network with a way out")]
-    Network(#[source] NetError),
+    #[error("jobs cannot get a network with a way out: {0}")]
+    Network(String),
     /// A job's own network cannot be made.
     #[error("a job cannot get a network of its own")]
-    Namespace(#[source] deploy_cluster_net::link::NamespaceError),
+    Namespace(#[source] std::io::Error),
     /// The image that a label stands for is not in the store.
     #[error("the image {name} is not in the store: load it with `deploy cluster image load`")]
     NoImage {

@@ -32,6 +32,6 @@ pub use labels::{Labels, NoPlace, Place};
 pub use ledger::{Entry, Ledger, NoLedger};
 pub use log::step_log;
 pub use report::{CacheReport, JobReport, RunReport, StepReport};
-pub use room::{Ground, Limits, Way};
+pub use room::{Ground, Limits, NetworkExit, NetworkExits, Way};
 pub use run::{Machine, Options, RunOrder, Runner};
 pub use source::{Source, SourceError};

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use inside::{Found, Inside, absolute, open_found, walk};
-pub use network::Way;
+pub use network::{Exit as NetworkExit, Exits as NetworkExits, Way};
 use network::{Joined, Networks};
 use session::Session;
 
@@ -113,7 +113,7 @@ impl Rooms {
     /// Looks whether this machine can have rooms. What a server that was killed has left is removed.
     pub(crate) async fn open(ground: &Ground) -> Result<Rooms, JobsError> {
         let folder = ground.folder.clone();
-        let session = Session::open(&folder).await?;
+        let session = Session::open(&folder, &ground.way).await?;
         let sandboxes = Sandboxes::open(SandboxOptions {
             root: session.sandboxes(),
             cgroup_parent: session.cgroup(),
@@ -121,11 +121,12 @@ impl Rooms {
             runtime: Runtime::Own,
         })
         .await?;
-        let networks = Networks::open(ground.way, session.id()).await?;
+        let networks = Networks::open(&ground.way, session.id()).await?;
         let machine = Machine::new(&ground.home, &ground.path);
+        let masks = session.masks();
         Ok(Rooms {
             sandboxes,
-            roots: Arc::new(Roots::new(&folder.join("roots"), &ground.images, machine)),
+            roots: Arc::new(Roots::new(&masks, &ground.images, machine)),
             networks,
             session,
             tasks: TaskTracker::new(),

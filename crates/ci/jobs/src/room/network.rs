@@ -1,30 +1,66 @@
 //! The network of jobs: each has a namespace of its own, with a way out or without.
 
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
 use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
 
-use deploy_cluster_net::addresses::Cidr;
-use deploy_cluster_net::link::Namespace;
-use deploy_cluster_net::netlink::{ACK, Family, Messages, Socket};
-use deploy_cluster_net::network::{self, NetError, Network};
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with};
+use rustix::thread::UnshareFlags;
 
 use super::blocking;
 use crate::error::JobsError;
 
 /// Which network jobs get.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub enum Way {
-    /// One of their own, with a way out through a bridge and a table of this machine.
-    #[default]
-    Out,
+    /// One of their own, with a way out.
+    Out(Arc<dyn Exits>),
     /// One of their own, with nothing but a loopback.
+    #[default]
     Nowhere,
     /// The machine's.
     Machine,
 }
 
+impl std::fmt::Debug for Way {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Way::Out(_) => "Out",
+            Way::Nowhere => "Nowhere",
+            Way::Machine => "Machine",
+        })
+    }
+}
+
+/// What networks with a way out are made by: `deploy-cluster-net` behind it. Errors are for people.
+pub trait Exits: Send + Sync + 'static {
+    /// Makes what all jobs share, under a name of eight letters and digits.
+    fn open(&self, id: &str) -> Pin<Box<dyn Future<Output = Result<Arc<dyn Exit>, String>> + Send + '_>>;
+
+    /// Removes what a server that was killed has left under this name.
+    fn sweep(&self, id: &str) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+}
+
+/// One way out, that all jobs of a server share.
+pub trait Exit: Send + Sync + 'static {
+    /// A namespace for a job: the file that it is entered by, and the job's address.
+    fn join(&self, job: &str)
+    -> Pin<Box<dyn Future<Output = Result<(PathBuf, String), String>> + Send + '_>>;
+
+    /// Takes it away.
+    fn leave(&self, job: &str) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>>;
+
+    /// Removes all of it.
+    fn close(&self) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>>;
+}
+
 /// The networks of all jobs of a server.
 pub(super) enum Networks {
-    Out(Network),
+    Out(Arc<dyn Exit>),
     Nowhere,
     Machine,
 }
@@ -37,32 +73,16 @@ pub(super) struct Joined {
     /// The job's address, where it has a way out.
     pub(super) address: Option<String>,
     attached: Option<String>,
-    _namespace: Option<Namespace>,
+    _namespace: Option<File>,
 }
 
-/// Jobs have no services. The network wants a range for them all the same: one that is for documents only (RFC 5737).
-const NO_SERVICES: &str = "192.0.2.0/24";
-
-// include/uapi/linux/rtnetlink.h, if.h
-const NEWLINK: u16 = 16;
-const LOOPBACK: u32 = 1;
-const IFF_UP: u32 = 1;
-
 impl Networks {
-    /// `id` names bridge and table.
-    pub(super) async fn open(way: Way, id: &str) -> Result<Networks, JobsError> {
+    /// `id` names what they share.
+    pub(super) async fn open(way: &Way, id: &str) -> Result<Networks, JobsError> {
         match way {
             Way::Nowhere => Ok(Networks::Nowhere),
             Way::Machine => Ok(Networks::Machine),
-            Way::Out => {
-                let options = network::Options {
-                    id: id.to_owned(),
-                    service_range: NO_SERVICES.parse::<Cidr>().expect("the constant is a range"),
-                    node_name: "ci".to_owned(),
-                };
-                let network = blocking(move || Network::start(options)).await;
-                Ok(Networks::Out(network.map_err(JobsError::Network)?))
-            }
+            Way::Out(exits) => Ok(Networks::Out(exits.open(id).await.map_err(JobsError::Network)?)),
         }
     }
 
@@ -71,18 +91,22 @@ impl Networks {
         match self {
             Networks::Machine => Ok(Joined::default()),
             Networks::Nowhere => {
-                let namespace = blocking(own).await?;
+                let namespace = blocking(own).await.map_err(JobsError::Namespace)?;
                 Ok(Joined {
-                    path: Some(namespace.path()),
+                    path: Some(PathBuf::from(format!(
+                        "/proc/{}/fd/{}",
+                        std::process::id(),
+                        namespace.as_raw_fd()
+                    ))),
                     _namespace: Some(namespace),
                     ..Joined::default()
                 })
             }
-            Networks::Out(network) => {
-                let attachment = network.attach(job).await.map_err(JobsError::Network)?;
+            Networks::Out(exit) => {
+                let (path, address) = exit.join(job).await.map_err(JobsError::Network)?;
                 Ok(Joined {
-                    path: Some(attachment.netns),
-                    address: Some(attachment.address.to_string()),
+                    path: Some(path),
+                    address: Some(address),
                     attached: Some(job.to_owned()),
                     _namespace: None,
                 })
@@ -93,39 +117,76 @@ impl Networks {
     /// Takes a job's network away.
     pub(super) async fn leave(&self, joined: &Joined) -> Result<(), JobsError> {
         match (self, &joined.attached) {
-            (Networks::Out(network), Some(job)) => network.detach(job).await.map_err(JobsError::Network),
+            (Networks::Out(exit), Some(job)) => exit.leave(job).await.map_err(JobsError::Network),
             _ => Ok(()),
         }
     }
 
-    /// Removes bridge and table.
+    /// Removes what they share.
     pub(super) async fn close(self) -> Result<(), JobsError> {
         match self {
-            Networks::Out(network) => network.down().await.map_err(JobsError::Network),
+            Networks::Out(exit) => exit.close().await.map_err(JobsError::Network),
             _ => Ok(()),
         }
     }
 }
 
-/// A namespace whose loopback is up.
-fn own() -> Result<Namespace, JobsError> {
-    let namespace = Namespace::create().map_err(JobsError::Namespace)?;
-    let up = namespace.run(|| {
-        let mut socket = Socket::open(Family::Route)?;
-        let mut messages = Messages::new();
-        let mut header = vec![0; 4];
-        header.extend_from_slice(&LOOPBACK.to_ne_bytes());
-        header.extend_from_slice(&IFF_UP.to_ne_bytes());
-        header.extend_from_slice(&IFF_UP.to_ne_bytes());
-        messages.push(NEWLINK, ACK, &header, |_| ());
-        socket.request(&messages)
-    });
-    let up = up.map_err(JobsError::Namespace)?;
-    up.map_err(|source| {
-        JobsError::Network(NetError::Kernel {
-            doing: "set the job's loopback up",
-            source,
-        })
-    })?;
-    Ok(namespace)
+/// A namespace whose loopback is up. Only a thread of its own moves, and ends.
+fn own() -> io::Result<File> {
+    let made = std::thread::Builder::new()
+        .name("netns".to_owned())
+        .spawn(|| -> io::Result<File> {
+            #[expect(deprecated, reason = "CLONE_NEWNET endangers no descriptor of another thread")]
+            rustix::thread::unshare(UnshareFlags::NEWNET)?;
+            loopback_up()?;
+            File::open("/proc/thread-self/ns/net")
+        })?;
+    made.join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// One message of rtnetlink: `ip link set lo up` (include/uapi/linux/rtnetlink.h, netlink.h, if.h).
+fn loopback_up() -> io::Result<()> {
+    const NEWLINK: u16 = 16;
+    const REQUEST_AND_ACK: u16 = 0x1 | 0x4;
+    const ERROR: u16 = 2;
+    const UP: u32 = 1;
+    const LOOPBACK: u32 = 1;
+    const LENGTH: u32 = 32;
+    let mut message = Vec::new();
+    message.extend_from_slice(&LENGTH.to_ne_bytes());
+    message.extend_from_slice(&NEWLINK.to_ne_bytes());
+    message.extend_from_slice(&REQUEST_AND_ACK.to_ne_bytes());
+    // Sequence and port, then an ifinfomsg: family and type, index, flags, and which of them change.
+    for number in [1, 0, 0, LOOPBACK, UP, UP] {
+        message.extend_from_slice(&u32::to_ne_bytes(number));
+    }
+    // No protocol is the first one, NETLINK_ROUTE.
+    let socket = socket_with(
+        AddressFamily::NETLINK,
+        SocketType::RAW,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
+    sendto(
+        &socket,
+        &message,
+        SendFlags::empty(),
+        &SocketAddrNetlink::new(0, 0),
+    )?;
+    let mut answer = [0; 256];
+    let (_, count) = recv(&socket, &mut answer, RecvFlags::empty())?;
+    let number = |at: usize| -> Option<i32> {
+        Some(i32::from_ne_bytes(
+            answer[..count].get(at..at + 4)?.try_into().ok()?,
+        ))
+    };
+    let kind = answer
+        .get(4..6)
+        .map(|kind| u16::from_ne_bytes([kind[0], kind[1]]));
+    match (kind, number(16)) {
+        (Some(ERROR), Some(0)) => Ok(()),
+        (Some(ERROR), Some(code)) => Err(io::Error::from_raw_os_error(-code)),
+        _ => Err(io::Error::other("rtnetlink gave no answer")),
+    }
 }

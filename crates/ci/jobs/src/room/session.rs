@@ -9,15 +9,14 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use deploy_cluster_net::network::Network;
 use deploy_sandbox::Sandboxes;
 use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 
-use super::blocking;
+use super::{Way, blocking};
 use crate::error::JobsError;
 
 /// The life of one server.
@@ -28,16 +27,19 @@ pub(super) struct Session {
     _lock: File,
 }
 
+/// File systems in memory that machines have.
+const MEMORY: [&str; 2] = ["/dev/shm", "/run"];
+
 impl Session {
     /// Begins one, after removing those whose server is gone.
-    pub(super) async fn open(folder: &Path) -> Result<Session, JobsError> {
+    pub(super) async fn open(folder: &Path, way: &Way) -> Result<Session, JobsError> {
         let sessions = folder.join("sessions");
         let at = sessions.clone();
         let dead = blocking(move || dead(&at))
             .await
             .map_err(JobsError::files("read", &sessions))?;
         for one in dead {
-            one.sweep().await?;
+            one.sweep(way).await?;
         }
         let at = sessions.clone();
         blocking(move || begin(&at))
@@ -67,23 +69,36 @@ impl Session {
         self.folder.join("scratch")
     }
 
+    /// Takes masks of the machine. overlayfs refuses a layer that lies within another one, and the machine's root is a
+    /// layer: so it is on a file system in memory, a few names of whiteouts.
+    pub(super) fn masks(&self) -> PathBuf {
+        let device = |path: &str| fs::metadata(path).ok().map(|metadata| metadata.dev());
+        let apart = MEMORY
+            .iter()
+            .find(|path| device(path).is_some_and(|one| Some(one) != device("/")));
+        Path::new(apart.unwrap_or(&MEMORY[0])).join(self.cgroup())
+    }
+
     /// Removes all that is left of it.
     pub(super) async fn close(self) -> Result<(), JobsError> {
-        let (folder, sandboxes, cgroup) = (self.folder.clone(), self.sandboxes(), self.cgroup());
+        let (folder, sandboxes, cgroup, masks) =
+            (self.folder.clone(), self.sandboxes(), self.cgroup(), self.masks());
         Sandboxes::sweep(&sandboxes, &cgroup)
             .await
             .map_err(JobsError::files("remove", &sandboxes))?;
         let at = folder.clone();
-        blocking(move || fs::remove_dir_all(at))
-            .await
-            .map_err(JobsError::files("remove", folder))
+        let remove = move || match fs::remove_dir_all(masks) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => fs::remove_dir_all(at),
+        };
+        blocking(remove).await.map_err(JobsError::files("remove", folder))
     }
 
     /// As [`Session::close`], for one whose server is gone.
-    async fn sweep(self) -> Result<(), JobsError> {
-        let id = self.id.clone();
-        // Where it had no network there is none to remove, and nothing that could.
-        let _ = blocking(move || Network::sweep(&id)).await;
+    async fn sweep(self, way: &Way) -> Result<(), JobsError> {
+        if let Way::Out(exits) = way {
+            exits.sweep(&self.id).await;
+        }
         self.close().await
     }
 }

@@ -196,7 +196,7 @@ impl Machine {
         let rules = self.rules();
         let mask = rules.mask(&mask::list);
         let hash = hex(&Sha256::digest(mask::text(&mask)));
-        let folder = self.folder.join(format!("host-{}", &hash[..16]));
+        let folder = self.folder.join(&hash[..16]);
         if !folder.is_dir() {
             let made = self.write(&mask, &folder);
             made.map_err(JobsError::files("make", &folder))?;

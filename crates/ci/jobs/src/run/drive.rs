@@ -112,6 +112,7 @@ impl Drive {
             repository: repository.unwrap_or_default().to_owned(),
             github: order.github,
             secrets: order.secrets,
+            environment: order.environment.into_iter().collect(),
             source: order.source,
             cache: runner.cache.clone(),
             artifacts: runner.artifacts.clone(),
@@ -428,6 +429,7 @@ async fn arrive(
         }
     };
     let mut room = runner.hotel.room(&place).await.map_err(|error| error.told())?;
+    room.set(&context.environment);
     if let Some(container) = &order.container {
         room.set(&container.env);
     }

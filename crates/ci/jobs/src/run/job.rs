@@ -31,6 +31,8 @@ pub(crate) struct Context {
     /// The `github` context.
     pub(crate) github: serde_json::Map<String, serde_json::Value>,
     pub(crate) secrets: BTreeMap<String, String>,
+    /// Below the workflow's variables.
+    pub(crate) environment: Vec<(String, String)>,
     pub(crate) source: Source,
     pub(crate) cache: Arc<Cache>,
     pub(crate) artifacts: Arc<Artifacts>,

@@ -41,6 +41,16 @@ pub trait Machine: Send {
     fn next_deadline(&self) -> Option<Timestamp>;
 }
 
+impl Machine for deploy_workflow::run::Run {
+    fn step(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
+        deploy_workflow::run::Run::step(self, now, input)
+    }
+
+    fn next_deadline(&self) -> Option<Timestamp> {
+        deploy_workflow::run::Run::next_deadline(self)
+    }
+}
+
 /// What a runner is made of.
 pub struct Options {
     /// Where rooms are made, and of what.
@@ -82,6 +92,8 @@ pub struct RunOrder {
     pub github: serde_json::Map<String, serde_json::Value>,
     /// Values of secrets, by name.
     pub secrets: BTreeMap<String, String>,
+    /// Variables of all steps, which those of the workflow go over.
+    pub environment: BTreeMap<String, String>,
     /// What `actions/checkout` brings.
     pub source: Source,
     /// How many jobs the plan has: while some are to come, the next one's room is made ahead.

@@ -1,5 +1,6 @@
 //! Rooms, steps and limits with real sandboxes; act's workflows.
 
+mod act;
 mod limits;
 mod steps;
 mod world;

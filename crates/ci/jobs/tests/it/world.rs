@@ -126,6 +126,7 @@ impl World {
             id: id.to_owned(),
             github: github.as_object().unwrap().clone(),
             secrets: self.secrets.clone(),
+            environment: BTreeMap::new(),
             source: Source::Folder(self.source.clone()),
             jobs,
             listeners,
@@ -168,6 +169,7 @@ pub struct Played {
 
 impl Played {
     pub fn outcomes(&self) -> Vec<Conclusion> {
+        assert_eq!(self.report.jobs["job"].reason, None);
         self.report.jobs["job"]
             .steps
             .iter()
