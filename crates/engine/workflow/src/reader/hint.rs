@@ -2,6 +2,7 @@
 //! them.
 
 use deploy_model::Lang;
+use std::fmt;
 
 /// The next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +75,7 @@ impl Hint {
 
     fn chinese(&self) -> String {
         match self {
-            Hint::CallLocal => "请调用本仓库内的工作流：uses: ./.github/workflows/name.yml".to_owned(),
+            Hint::CallLocal => "请调用本仓库内的流水线：uses: ./.github/workflows/name.yml".to_owned(),
             Hint::OneFilter(name) => format!("请只保留 {name}，用以 ! 开头的模式排除不需要的部分。"),
             Hint::InputType(kind) => format!("该输入的类型是 {kind}。"),
             Hint::Cycle(way) => format!("请去掉其中一个 needs：{way}"),
@@ -91,6 +92,12 @@ impl Hint {
                 built_in("、")
             ),
         }
+    }
+}
+
+impl fmt::Display for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text(Lang::En))
     }
 }
 
