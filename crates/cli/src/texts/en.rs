@@ -1,6 +1,6 @@
 use super::{
-    ApplyWords, ClusterWords, Columns, CommandText, ConfigErrors, ImageWords, KustomizeFlags, RenderFlags,
-    Texts, UsageErrors,
+    ApplyWords, ClusterWords, Columns, CommandText, ConfigErrors, DownWords, ImageWords, KustomizeFlags,
+    RenderFlags, Texts, UsageErrors,
 };
 
 pub static TEXTS: Texts = Texts {
@@ -192,8 +192,8 @@ deploy kustomize build overlays/prod --load-restrictor LoadRestrictionsNone",
     run_cluster: CommandText {
         about: "Run the embedded Kubernetes until it is told to stop",
         long: "Runs a small Kubernetes 1.34 on this machine: API server, controllers and scheduler in one process, with its \
-               data in one folder. It is for evaluation, development and tests of charts; it is not a production cluster. \
-               Pods are scheduled and do not run yet: this version has no node.",
+               data in one folder. As root it has a node as well: pods are real containers. It is for evaluation, development and \
+               tests of charts; it is not a production cluster.",
         examples:
             "\
 # Start, and use it from another terminal
@@ -202,7 +202,10 @@ export KUBECONFIG=$(deploy cluster kubeconfig --path)
 kubectl get namespaces
 
 # For tests of charts: a folder that is thrown away, a port that is free
-deploy run cluster --api-only --data-dir /tmp/test --listen 127.0.0.1:0 --kubeconfig-out /tmp/test.kubeconfig",
+deploy run cluster --api-only --data-dir /tmp/test --listen 127.0.0.1:0 --kubeconfig-out /tmp/test.kubeconfig
+
+# A second cluster beside the first
+deploy run cluster --data-dir /srv/second --port-offset 100 --service-cidr 10.112.0.0/16",
     },
     run_registry: super::registry::RUN_EN,
     registry_words: super::registry::EN,
@@ -229,8 +232,13 @@ export KUBECONFIG=$(deploy cluster kubeconfig --path)",
     },
     cluster_down: CommandText {
         about: "Stop the cluster; its data stay",
-        long: "",
-        examples: "deploy cluster down",
+        long: "Stops the server, lets the pods end as their manifests want it, and removes every mount, cgroup, namespace, table and \
+               bridge. What the cluster knows stays: the next start runs its pods again.",
+        examples: "\
+deploy cluster down
+
+# Do not wait for pods that take their time
+deploy cluster down --force",
     },
     cluster_image: CommandText {
         about: "Images of the cluster's node",
@@ -284,6 +292,21 @@ skopeo copy containers-storage:localhost/app:1 oci-archive:app.tar && deploy clu
         stopped: "Stopped.",
         running: "running",
         owner: "process {pid}",
+        listener: "{program} listens there (process {pid})",
+        port_offset: "Added to the ports of the addresses that are not given: one number for a second cluster",
+        service_cidr: "Where services get their addresses, in a new cluster; 10.96.0.0/16 by default",
+        no_range: "it is a range of IPv4 addresses from /8 to /28, as 10.112.0.0/16",
+        hinders_forwarding: "The firewall chain {chain} of table {family} {table} drops packets between pods and from pods to the \
+                             outside. To allow them: {remedy}",
+        hinders_input: "The firewall chain {chain} of table {family} {table} drops packets from pods to the API and to DNS. To \
+                        allow them: {remedy}",
+    },
+    down_words: DownWords {
+        force: "End the pods at once, without their hooks and their grace",
+        timeout: "The most grace that a pod gets, whatever its manifest says",
+        begun: "Ending {pods} pods; they have up to {seconds} s.",
+        ended: "{pod} has ended, {left} left.",
+        late: "{left} pods have not ended in time and are killed.",
     },
 
     cluster_apply: CommandText {

@@ -88,6 +88,7 @@ pub struct Texts {
     pub cluster_image_prune: CommandText,
     pub image_words: ImageWords,
     pub cluster_words: ClusterWords,
+    pub down_words: DownWords,
     pub cluster_apply: CommandText,
     pub apply_words: ApplyWords,
 
@@ -192,6 +193,22 @@ pub struct ClusterWords {
     pub stopped: &'static str,
     pub running: &'static str,
     pub owner: &'static str,
+    pub listener: &'static str,
+    pub port_offset: &'static str,
+    pub service_cidr: &'static str,
+    pub no_range: &'static str,
+    pub hinders_forwarding: &'static str,
+    pub hinders_input: &'static str,
+}
+
+/// The flags and the talk of `deploy cluster down`.
+#[allow(missing_docs, reason = "the English text says what each is")]
+pub struct DownWords {
+    pub force: &'static str,
+    pub timeout: &'static str,
+    pub begun: &'static str,
+    pub ended: &'static str,
+    pub late: &'static str,
 }
 
 /// The flags of `deploy cluster apply`.

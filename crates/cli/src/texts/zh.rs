@@ -1,6 +1,6 @@
 use super::{
-    ApplyWords, ClusterWords, Columns, CommandText, ConfigErrors, ImageWords, KustomizeFlags, RenderFlags,
-    Texts, UsageErrors,
+    ApplyWords, ClusterWords, Columns, CommandText, ConfigErrors, DownWords, ImageWords, KustomizeFlags,
+    RenderFlags, Texts, UsageErrors,
 };
 
 pub static TEXTS: Texts = Texts {
@@ -192,7 +192,7 @@ deploy kustomize build overlays/prod --load-restrictor LoadRestrictionsNone",
     run_cluster: CommandText {
         about: "运行内置的 Kubernetes，直到收到停止信号",
         long: "在本机运行一个小型 Kubernetes 1.34：API 服务器、控制器和调度器同在一个进程中，数据存放在一个目录里。\
-               适合评估、开发和测试 chart，不是生产集群。目前 Pod 只会被调度，不会真正运行：这个版本还没有节点。",
+               以 root 运行时还带一个节点，Pod 是真实的容器。适合评估、开发和测试 chart，不是生产集群。",
         examples:
             "\
 # 启动后，在另一个终端中使用
@@ -201,7 +201,10 @@ export KUBECONFIG=$(deploy cluster kubeconfig --path)
 kubectl get namespaces
 
 # 测试 chart：用完即弃的目录，自动选择空闲端口
-deploy run cluster --api-only --data-dir /tmp/test --listen 127.0.0.1:0 --kubeconfig-out /tmp/test.kubeconfig",
+deploy run cluster --api-only --data-dir /tmp/test --listen 127.0.0.1:0 --kubeconfig-out /tmp/test.kubeconfig
+
+# 在第一个集群旁边再启动一个
+deploy run cluster --data-dir /srv/second --port-offset 100 --service-cidr 10.112.0.0/16",
     },
     run_registry: super::registry::RUN_ZH,
     registry_words: super::registry::ZH,
@@ -228,8 +231,13 @@ export KUBECONFIG=$(deploy cluster kubeconfig --path)",
     },
     cluster_down: CommandText {
         about: "停止集群，数据保留",
-        long: "",
-        examples: "deploy cluster down",
+        long: "停止服务器，让 Pod 按各自清单的要求结束，并清除所有挂载、cgroup、命名空间、规则表和网桥。集群中的对象保留，下次启动时 \
+               Pod 会重新运行。",
+        examples: "\
+deploy cluster down
+
+# 不等待结束缓慢的 Pod
+deploy cluster down --force",
     },
     cluster_image: CommandText {
         about: "集群节点上的镜像",
@@ -283,6 +291,19 @@ skopeo copy containers-storage:localhost/app:1 oci-archive:app.tar && deploy clu
         stopped: "已停止。",
         running: "运行中",
         owner: "进程 {pid}",
+        listener: "{program}（进程 {pid}）正在该处监听",
+        port_offset: "加到所有未指定地址的端口上：在同一台机器上运行第二个集群时使用",
+        service_cidr: "新集群的 Service 地址段；默认 10.96.0.0/16",
+        no_range: "应为 /8 到 /28 之间的 IPv4 地址段，例如 10.112.0.0/16",
+        hinders_forwarding: "防火墙表 {family} {table} 的链 {chain} 会丢弃 Pod 之间以及 Pod 对外的数据包。放行方法：{remedy}",
+        hinders_input: "防火墙表 {family} {table} 的链 {chain} 会丢弃 Pod 发往 API 和 DNS 的数据包。放行方法：{remedy}",
+    },
+    down_words: DownWords {
+        force: "立即结束 Pod，不执行钩子，也不留宽限时间",
+        timeout: "每个 Pod 最多可用的宽限秒数，以此为上限",
+        begun: "正在结束 {pods} 个 Pod，最多等待 {seconds} 秒。",
+        ended: "{pod} 已结束，还剩 {left} 个。",
+        late: "{left} 个 Pod 未能按时结束，将被强制终止。",
     },
 
     cluster_apply: CommandText {

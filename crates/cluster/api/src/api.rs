@@ -18,11 +18,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::{self, Chain};
-use crate::allocators::{Allocators, Range};
+use crate::allocators::Allocators;
 use crate::answer::Printer;
 use crate::authorization::rbac::{self, Rbac};
 use crate::authorization::{Attributes, Authorizer as _, Decision, forbidden};
-use crate::bootstrap::{Place, SERVICE_RANGE, advertise, bootstrap};
+use crate::bootstrap::{Place, admit_parts, advertise, bootstrap};
 use crate::discovery::Documents;
 use crate::followers::{Follow, Followers, News};
 use crate::identity::UserInfo;
@@ -38,6 +38,7 @@ use crate::options::{Query, check_timeout};
 use crate::request::{Body, Request, Response};
 use crate::scope::Scope;
 use crate::status::StatusError;
+use crate::usage::{self, Measurer};
 use crate::verbs::parsed;
 use crate::world::Stored;
 use crate::{compress, custom, encode, identifiers, paths, verbs};
@@ -66,6 +67,8 @@ pub(crate) struct Inner {
     pub metrics: Metrics,
     /// Who answers for the pods of a node.
     pub nodes: Nodes,
+    /// Who knows what nodes and pods use.
+    pub measurer: Measurer,
     /// Ends watches.
     pub shutdown: CancellationToken,
     /// What every cluster has is there.
@@ -125,9 +128,8 @@ impl Api {
             .unwrap_or_default()
             .into_iter()
             .map(|entry| (*parsed(&entry)).clone());
-        let range = Range::parse(SERVICE_RANGE).expect("the built-in range is one");
         let inner = Inner {
-            allocators: Allocators::new(range, services),
+            allocators: Allocators::new(place.service_range, services),
             registry,
             definitions,
             authenticator: Authenticator::new(Arc::new(tokens)),
@@ -137,6 +139,7 @@ impl Api {
             followers,
             metrics: Metrics::default(),
             nodes: Nodes::default(),
+            measurer: Measurer::default(),
             shutdown: CancellationToken::new(),
             ready: AtomicBool::new(false),
             tasks,
@@ -146,6 +149,8 @@ impl Api {
             inner: Arc::new(inner),
         };
         bootstrap(&api, &place).await?;
+        // Of a server before this one that was killed.
+        usage::forget(&api).await?;
         api.inner.tasks.spawn(custom::keep(api.clone()));
         api.inner.ready.store(true, Ordering::Release);
         Ok(api)
@@ -178,6 +183,15 @@ impl Api {
     /// What the writes met.
     pub async fn advertise(&self, address: SocketAddr) -> Result<(), StatusError> {
         advertise(self, address).await
+    }
+
+    /// Gives the parts that run beside a node the roles that they need: its kubelet, proxy, DNS and ingress
+    /// ([`crate::authorization::bootstrap::parts`]).
+    ///
+    /// # Errors
+    /// What the writes met.
+    pub async fn admit_parts(&self, node: &str) -> Result<(), StatusError> {
+        admit_parts(self, node).await
     }
 
     /// Is cancelled when the server ends: what lives longer than a request ends with it.

@@ -6,6 +6,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::admission::bootstrap::{self as wanted, Site};
+use crate::allocators::Range;
 use crate::api::Api;
 use crate::authorization::bootstrap::{self as roles, Change};
 use crate::client::{Client, ResourceId};
@@ -21,12 +22,9 @@ pub struct Place {
     pub listen: SocketAddr,
     /// The certificate of its authority, in PEM.
     pub authority: String,
+    /// Where services get their addresses. It is the same for as long as the cluster lives.
+    pub service_range: Range,
 }
-
-/// The first address of the range of services, that of the service `kubernetes`.
-pub const SERVICE_ADDRESS: [u8; 4] = [10, 96, 0, 1];
-/// The range of services.
-pub const SERVICE_RANGE: &str = "10.96.0.0/16";
 
 /// Creates and mends: namespaces first, then all else at once, so that few fsyncs carry many objects.
 pub(crate) async fn bootstrap(api: &Api, place: &Place) -> Result<(), StatusError> {
@@ -36,16 +34,28 @@ pub(crate) async fn bootstrap(api: &Api, place: &Place) -> Result<(), StatusErro
         restored: &[],
     };
     all(&client, wanted::namespaces().into_iter().map(keep).collect()).await?;
+    let range = place.service_range.to_string();
     let site = Site {
         listen: place.listen,
-        service_address: SERVICE_ADDRESS.into(),
-        service_range: SERVICE_RANGE,
+        service_address: place.service_range.first(),
+        service_range: &range,
         authority: &place.authority,
         now: identifiers::now_seconds(),
     };
     all(&client, wanted::objects(&site)).await?;
     let mut tasks = JoinSet::new();
     for role in roles::objects() {
+        let client = client.clone();
+        tasks.spawn(async move { mend_role(&client, role).await });
+    }
+    finish(tasks).await
+}
+
+/// Writes the roles of the parts that a node brings along.
+pub(crate) async fn admit_parts(api: &Api, node: &str) -> Result<(), StatusError> {
+    let client = Client::new(api, UserInfo::api_server(), "kube-apiserver");
+    let mut tasks = JoinSet::new();
+    for role in roles::parts::objects(node) {
         let client = client.clone();
         tasks.spawn(async move { mend_role(&client, role).await });
     }

@@ -9,6 +9,7 @@ use deploy_cluster_storage::{Entry, Event, EventKind, ReadError, Watch, WatchErr
 use serde_json::{Value, json};
 
 use crate::api::Api;
+use crate::authorization::{Attributes, Authorizer as _, Decision, forbidden};
 use crate::identity::UserInfo;
 use crate::negotiate::PatchKind;
 use crate::options::{DeleteOptions, FieldValidation, WriteOptions};
@@ -55,6 +56,8 @@ pub struct Client {
     api: Api,
     user: Arc<UserInfo>,
     manager: Arc<str>,
+    /// Writes need a role that allows them.
+    bound: bool,
 }
 
 /// What happened to an object that is watched.
@@ -92,7 +95,15 @@ impl Client {
             api: api.clone(),
             user: Arc::new(user),
             manager: manager.into(),
+            bound: false,
         }
+    }
+
+    /// The same, whose writes are refused unless the user's roles allow them, as they would be over a socket. What it
+    /// reads is the process's own.
+    #[must_use]
+    pub fn bound(self) -> Client {
+        Client { bound: true, ..self }
     }
 
     /// The resource whose objects say that they are this.
@@ -157,6 +168,7 @@ impl Client {
         let mut scope = self.scope(resource)?;
         place(&mut scope, object::namespace(&new), "");
         typed(&scope, &mut new);
+        self.check(&scope, "create")?;
         let mut call = self.call(scope);
         let new = call.scope.to_stored(new);
         let created = verbs::create(&mut call, new).await?;
@@ -189,6 +201,7 @@ impl Client {
         place(&mut scope, object::namespace(&new), object::name(&new));
         scope.enter(subresource)?;
         typed(&scope, &mut new);
+        self.check(&scope, "update")?;
         let strategy = if subresource == "status" {
             Strategy::status(scope.rules)
         } else {
@@ -216,6 +229,7 @@ impl Client {
         let mut scope = self.scope(resource)?;
         place(&mut scope, namespace, name);
         scope.enter(subresource)?;
+        self.check(&scope, "patch")?;
         let strategy = verbs::strategy(&scope).ok_or_else(StatusError::no_such_method)?;
         let body = serde_json::to_vec(&patch)
             .expect("values have no keys but strings")
@@ -246,6 +260,7 @@ impl Client {
         let mut scope = self.scope(resource)?;
         place(&mut scope, namespace, name);
         scope.enter(subresource)?;
+        self.check(&scope, "create")?;
         let mut call = self.call(scope);
         let outcome = match subresource {
             "binding" => verbs::bind(&mut call, &object).await?,
@@ -273,6 +288,7 @@ impl Client {
     ) -> Result<(), StatusError> {
         let mut scope = self.scope(resource)?;
         place(&mut scope, namespace, name);
+        self.check(&scope, "delete")?;
         let mut call = self.call(scope);
         call.options.dry_run = options.dry_run;
         verbs::delete(&mut call, options).await.map(|_| ())
@@ -328,6 +344,28 @@ impl Client {
         found
             .map(|found| Scope::new(&registry, found))
             .ok_or_else(StatusError::no_such_resource)
+    }
+
+    fn check(&self, scope: &Scope, verb: &str) -> Result<(), StatusError> {
+        if !self.bound {
+            return Ok(());
+        }
+        let wanted = Attributes {
+            user: Some(&self.user),
+            verb,
+            group: &scope.resource.group,
+            version: &scope.resource.version,
+            resource: &scope.resource.plural,
+            subresource: scope.subresource_name(),
+            namespace: &scope.namespace,
+            name: &scope.name,
+            resource_request: true,
+            path: "",
+        };
+        match self.api.inner.rbac.authorize(&wanted) {
+            Decision::Allow(_) => Ok(()),
+            Decision::NoOpinion(reason) => Err(forbidden(&wanted, &reason)),
+        }
     }
 
     fn call(&self, scope: Scope) -> Call<'_> {

@@ -42,5 +42,6 @@ mod scope;
 pub mod server;
 pub mod status;
 mod table;
+pub mod usage;
 mod verbs;
 mod world;

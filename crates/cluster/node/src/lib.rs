@@ -2,7 +2,8 @@
 //!
 //! - **What it is:** a pure engine per pod ([`pod`]), which from the pod object, what its sandbox reports and the time says
 //!   what is to be done and which status to write; pure probe state machines ([`probe`]); the node's own object, conditions
-//!   and lease ([`node_object`]); images, volumes and environment of containers ([`images`], [`volumes`], [`environment`]);
+//!   and lease ([`node_object`]); images, volumes and environment of containers ([`images`], [`volumes`], [`environment`]); what all that
+//!   uses ([`measures`]);
 //!   and one shell ([`shell`]) that carries the engine's effects out, a bounded task per pod.
 //! - **What it refuses to know:** how a process is put into namespaces (deploy-sandbox), how a packet finds a pod
 //!   (deploy-cluster-net), how an object is stored or validated (deploy-cluster-api). It decides nothing in the shell.
@@ -13,6 +14,7 @@
 pub mod environment;
 pub mod images;
 pub mod limits;
+pub mod measures;
 pub mod node_object;
 pub mod pod;
 pub mod probe;

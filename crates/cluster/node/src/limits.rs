@@ -30,6 +30,13 @@ pub const SANDBOX_BACK_OFF_MAX: Duration = Duration::from_secs(60);
 /// Whatever a preStop hook has used up, a container has this long to end by itself (`minimumGracePeriodInSeconds`).
 pub const GRACE_MIN: Duration = Duration::from_secs(2);
 
+/// What exceeds its own limits of disk has this long to end (`immediateEvictionGracePeriodSeconds`).
+pub const EVICTION_GRACE_SECONDS: i64 = 1;
+
+/// Between two looks at what volumes with a limit hold (`monitoringInterval` of the eviction manager): the kernel tells
+/// nobody when a folder has grown.
+pub const VOLUME_LIMIT_CHECK: Duration = Duration::from_secs(10);
+
 /// A process that was killed is gone at once; if it is not, it is told again after this.
 pub const KILL_AGAIN: Duration = Duration::from_secs(5);
 
@@ -155,3 +162,18 @@ pub const FORWARD_CONNECT: Duration = Duration::from_secs(5);
 
 /// A pod that is proxied to accepts a connection within this time (`DialContext` of the API server's proxy: 30 s).
 pub const PROXY_CONNECT: Duration = Duration::from_secs(30);
+
+/// How often the node is measured for `kubectl top`: the `--metric-resolution` of metrics-server's manifest. Reading 100
+/// pods takes some 20 ms.
+pub const MEASURE_EVERY: Duration = Duration::from_secs(15);
+
+/// A container that is younger has a rate that says little (`freshContainerMinMetricsResolution` of metrics-server).
+pub const FRESH_MIN: Duration = Duration::from_secs(10);
+
+/// Files of one folder that are counted for `/stats/summary`: a volume with more than these would hold its reader up for
+/// seconds.
+pub const COUNTED_FILES_MAX: u64 = 100_000;
+
+/// When a node ends, its pods have their grace, and this to be killed and cleared away; what is left then is removed by
+/// force.
+pub const RETIRE_AFTER_GRACE: Duration = Duration::from_secs(10);

@@ -2,15 +2,17 @@
 
 mod apply;
 mod connection;
-mod image;
+mod down;
+pub mod image;
 mod node;
+mod owner;
 mod process;
+mod range;
 mod readiness;
 pub mod serve;
 
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use deploy_model::{Code, Diagnostic, Exit, Lang};
@@ -20,9 +22,6 @@ use self::connection::{Ask, Connection, Credentials};
 use self::process::Running;
 use super::described;
 use crate::{Context, Failure, Outcome, table, texts};
-
-/// Open requests are answered within this time, watches are ended at once.
-const STOP_PATIENCE: Duration = Duration::from_secs(30);
 
 pub fn command(lang: Lang) -> Command {
     let texts = texts::of(lang);
@@ -48,7 +47,7 @@ pub fn command(lang: Lang) -> Command {
         .subcommand(status)
         .subcommand(kubeconfig)
         .subcommand(image::command(lang))
-        .subcommand(described(Command::new("down"), &texts.cluster_down))
+        .subcommand(down::command(lang))
 }
 
 pub fn run(context: &mut Context, arguments: &ArgMatches) -> Outcome {
@@ -60,7 +59,7 @@ pub fn run(context: &mut Context, arguments: &ArgMatches) -> Outcome {
         Some(("status", arguments)) => status(context, arguments),
         Some(("kubeconfig", arguments)) => kubeconfig(context, arguments),
         Some(("image", arguments)) => image::run(context, arguments),
-        Some(("down", _)) => down(context),
+        Some(("down", arguments)) => down::run(context, arguments),
         _ => Ok(Exit::Usage),
     }
 }
@@ -110,36 +109,6 @@ fn kubeconfig(context: &mut Context, arguments: &ArgMatches) -> Outcome {
             .because(error.to_string())
     })?;
     context.printer.data(text)?;
-    Ok(Exit::Done)
-}
-
-/// Stops the server, where one runs, and then all that it has left running: pods outlive their server.
-fn down(context: &mut Context) -> Outcome {
-    let folder = folder_of(context);
-    let words = &texts::of(context.lang).cluster_words;
-    match find(context) {
-        Ok(running) => {
-            context.printer.say(words.stopping);
-            let stopped = running
-                .stop(STOP_PATIENCE)
-                .map_err(|error| Diagnostic::new(Code::ClusterStillStopping).because(error.to_string()))?;
-            if !stopped {
-                let diagnostic = Diagnostic::new(Code::ClusterStillStopping)
-                    .because(words.owner.replace("{pid}", &running.pid.to_string()));
-                return Err(Failure::Explained(Box::new(diagnostic), Exit::StillRunning));
-            }
-        }
-        Err(_) if node::was_here(&folder) => context.printer.say(words.stopping),
-        Err(failure) => return Err(failure),
-    }
-    if node::was_here(&folder) {
-        node::sweep(&folder).map_err(|error| {
-            Diagnostic::new(Code::ClusterNotSwept)
-                .with("path", folder.display().to_string())
-                .because(error.to_string())
-        })?;
-    }
-    context.printer.say(words.stopped);
     Ok(Exit::Done)
 }
 

@@ -3,26 +3,29 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use deploy_cluster_api::allocators::Range;
+use deploy_cluster_api::authorization::bootstrap::parts;
 use deploy_cluster_api::client::{Client, ResourceId};
 use deploy_cluster_api::identity::UserInfo;
 use deploy_cluster_api::server::Server;
 use deploy_cluster_net::dns::{self, Dns};
+use deploy_cluster_net::firewall::Obstacle;
 use deploy_cluster_net::ingress::{self, Ingress, IngressError, Published};
 use deploy_cluster_net::network::{self, NetError, Network};
 use deploy_cluster_net::services::Serving;
 use deploy_cluster_node::environment::dns::ClusterDns;
 use deploy_cluster_node::images::Images;
 use deploy_cluster_node::node_object::machine;
-use deploy_cluster_node::shell::{Node, Parts};
+use deploy_cluster_node::shell::{self, Node, Parts, Retiring};
+use deploy_cluster_node::volumes::memory;
 use deploy_image::Store;
-use deploy_model::{Code, Diagnostic};
+use deploy_model::{Code, Diagnostic, Lang};
 use deploy_sandbox::{Runtime, Sandboxes};
 
-use super::serve::told;
+use super::serve::{taken, told};
 
-/// Where services get their addresses (`bootstrap.rs` of the API server).
-const SERVICE_RANGE: &str = "10.96.0.0/16";
 /// Of the cluster's own names.
 const DOMAIN: &str = "cluster.local";
 /// The Kubernetes that this is.
@@ -38,7 +41,7 @@ pub struct Machine {
     dns: Dns,
     ingress: Ingress,
     /// Firewalls of the machine in which packets of pods end, and how to allow them.
-    pub obstacles: Vec<String>,
+    pub obstacles: Vec<Obstacle>,
 }
 
 /// Where people reach what Ingresses name.
@@ -73,26 +76,23 @@ fn cgroup(folder: &Path) -> String {
     format!("deploy-{}", id(folder))
 }
 
+/// The folder in memory of the secrets of this cluster's pods.
+fn in_memory(folder: &Path) -> String {
+    format!("deploy-{}", id(folder))
+}
+
 fn sandboxes(folder: &Path) -> PathBuf {
     folder.join("node/sandboxes")
 }
 
 impl Ground {
     /// Looks whether this machine can run pods, and makes the network.
-    pub async fn prepare(folder: &Path, name: Option<&str>) -> Result<Ground, Diagnostic> {
-        let options = deploy_sandbox::Options {
-            root: sandboxes(folder),
-            cgroup_parent: cgroup(folder),
-            program: "/proc/self/exe".into(),
-            runtime: Runtime::Own,
-        };
-        let sandboxes = Sandboxes::open(options)
-            .await
-            .map_err(|error| cannot_run(&error))?;
+    pub async fn prepare(folder: &Path, name: Option<&str>, services: Range) -> Result<Ground, Diagnostic> {
+        let sandboxes = opened(folder).await.map_err(|error| cannot_run(&error))?;
         let facts = machine::facts(name, std::net::Ipv4Addr::LOCALHOST, folder, KUBERNETES);
         let options = network::Options {
             id: id(folder),
-            service_range: SERVICE_RANGE.parse().expect("a range"),
+            service_range: services.to_string().parse().expect("it is one"),
             node_name: facts.name.clone(),
         };
         let network = tokio::task::spawn_blocking(move || Network::start(options)).await;
@@ -109,7 +109,7 @@ impl Ground {
     }
 
     /// Starts to run pods.
-    pub async fn start(self, server: &Server, doors: Doors) -> Result<Machine, Diagnostic> {
+    pub async fn start(self, server: &Server, doors: Doors, lang: Lang) -> Result<Machine, Diagnostic> {
         let Ground {
             sandboxes,
             network,
@@ -123,17 +123,21 @@ impl Ground {
         };
         let inside = SocketAddr::from((network.bridge_address(), server.address().port()));
         server.listen_also(inside).await.map_err(|error| failed(&error))?;
+        let admitted = server.api().admit_parts(&name).await;
+        admitted.map_err(|error| failed(&error))?;
         let images = folder.join("images");
         let store = tokio::task::spawn_blocking(move || Store::open(&images)).await;
         let store = store
             .map_err(|error| failed(&error))?
             .map_err(|error| failed(&error))?;
-        let proxy = Client::new(server.api(), of_system("kube-proxy"), "kube-proxy");
+        let part = |user: UserInfo, manager: &str| Client::new(server.api(), user, manager).bound();
+        let account = |name: &str| UserInfo::account(parts::NAMESPACE, name);
+        let proxy = part(UserInfo::named(parts::PROXY, &[]), "kube-proxy");
         let serving = network.serve(proxy);
         let names = SocketAddr::from((network.dns_address(), DNS_PORT));
         let options = dns::Options {
             listen: vec![names],
-            client: Client::new(server.api(), of_system("coredns"), "coredns"),
+            client: part(account(parts::DNS), "coredns"),
             outside: dns::Outside::File("/etc/resolv.conf".into()),
             service_at: Some(names),
         };
@@ -141,20 +145,17 @@ impl Ground {
         let options = ingress::Options {
             http: vec![doors.http],
             https: vec![doors.https],
-            client: Client::new(server.api(), of_system("deploy-ingress"), "deploy-ingress"),
+            client: part(account(parts::INGRESS), "deploy-ingress"),
             published: vec![Published::Address(doors.http.ip())],
             access_log: Some(folder.join("ingress.log")),
         };
         let ingress = Ingress::start(options).await.map_err(|error| match &error {
-            IngressError::Listen { address, .. } => Diagnostic::new(Code::ClusterAddressTaken)
-                .with("address", address.to_string())
-                .because(told(&error)),
+            IngressError::Listen { address, .. } => taken(*address, lang, &error),
             error => failed(error),
         })?;
         // What cannot be read hinders nobody from starting.
         let obstacles = network.obstacles().unwrap_or_default();
-        let obstacles = obstacles.iter().map(ToString::to_string).collect();
-        let reader = Client::new(server.api(), of_node(&name), "kubelet");
+        let reader = part(UserInfo::node(&name), "kubelet");
         let secrets = move |namespace: &str, secret: &str| reader.get(&SECRETS, namespace, secret);
         let registries = deploy_registry_client::Client::new(deploy_registry_client::Options::default());
         let own = folder.join("node");
@@ -168,6 +169,7 @@ impl Ground {
             },
             folder: own,
             network,
+            memory: memory::folder(&in_memory(&folder)),
         };
         let node = Node::start(server.api(), parts)
             .await
@@ -197,6 +199,29 @@ pub fn was_here(folder: &Path) -> bool {
     sandboxes(folder).exists()
 }
 
+async fn opened(folder: &Path) -> Result<Sandboxes, deploy_sandbox::OpenError> {
+    let options = deploy_sandbox::Options {
+        root: sandboxes(folder),
+        cgroup_parent: cgroup(folder),
+        program: "/proc/self/exe".into(),
+        runtime: Runtime::Own,
+    };
+    Sandboxes::open(options).await
+}
+
+/// Lets the pods of a cluster whose server does not run end as they want to, each within `longest`.
+pub fn retire(folder: &Path, longest: Duration, tell: &mut dyn FnMut(Retiring)) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let sandboxes = opened(folder).await.map_err(std::io::Error::other)?;
+        shell::retire(&sandboxes, &shell::folder(folder), longest, tell).await;
+        sandboxes.close().await;
+        Ok(())
+    })
+}
+
 /// Ends all pods of a cluster whose server does not run, and removes what they had of the machine.
 pub fn sweep(folder: &Path) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -204,31 +229,11 @@ pub fn sweep(folder: &Path) -> std::io::Result<()> {
         .build()?;
     runtime.block_on(Sandboxes::sweep(&sandboxes(folder), &cgroup(folder)))?;
     Network::sweep(&id(folder)).map_err(std::io::Error::other)?;
+    memory::sweep(&in_memory(folder))?;
     // Nothing says any more that there is something.
     match std::fs::remove_dir(sandboxes(folder)) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
-    }
-}
-
-fn of_node(name: &str) -> UserInfo {
-    UserInfo {
-        name: format!("system:node:{name}"),
-        groups: ["system:nodes", "system:masters", "system:authenticated"]
-            .map(str::to_owned)
-            .to_vec(),
-        ..UserInfo::default()
-    }
-}
-
-/// A part of this process, which is trusted.
-fn of_system(account: &str) -> UserInfo {
-    UserInfo {
-        name: format!("system:serviceaccount:kube-system:{account}"),
-        groups: ["system:serviceaccounts", "system:masters", "system:authenticated"]
-            .map(str::to_owned)
-            .to_vec(),
-        ..UserInfo::default()
     }
 }
 

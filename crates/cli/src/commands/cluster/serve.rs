@@ -5,15 +5,18 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use deploy_cluster_api::allocators::Range;
 use deploy_cluster_api::server::{Options, Server, StartError};
 use deploy_cluster_controllers::controllers;
 use deploy_cluster_controllers::shell::Controllers;
+use deploy_cluster_net::firewall::{Hinders, Obstacle};
 use deploy_cluster_storage::OpenError;
 use deploy_model::{Code, Diagnostic, Exit, Lang};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{node, process};
+use super::{node, owner, process, range};
 use crate::commands::described;
 use crate::{Context, Failure, Outcome, texts};
 
@@ -34,6 +37,21 @@ pub fn command(lang: Lang) -> Command {
                 .long("node-name")
                 .value_name("NAME")
                 .help(words.node_name),
+        )
+        .arg(
+            Arg::new("port-offset")
+                .long("port-offset")
+                .value_name("NUMBER")
+                .value_parser(value_parser!(u16))
+                .default_value("0")
+                .help(words.port_offset),
+        )
+        .arg(
+            Arg::new("service-cidr")
+                .long("service-cidr")
+                .value_name("RANGE")
+                .value_parser(move |text: &str| Range::parse(text).ok_or(words.no_range))
+                .help(words.service_cidr),
         )
         .arg(door("ingress-http", "127.0.0.1:8080", words.ingress_http))
         .arg(door("ingress-https", "127.0.0.1:8443", words.ingress_https))
@@ -77,14 +95,14 @@ pub fn run(context: &mut Context, arguments: &ArgMatches) -> Outcome {
     };
     let kubeconfig = folder.join("admin.kubeconfig");
     held.publish("", &kubeconfig).map_err(failed)?;
-    let listen = *arguments
-        .get_one::<SocketAddr>("listen")
-        .expect("it has a default");
+    let asked = arguments.get_one::<Range>("service-cidr").copied();
     let options = Options {
         data_dir: folder.clone(),
-        listen,
+        listen: address(arguments, "listen"),
         controllers: !arguments.get_flag("no-controllers"),
+        service_range: range::choose(&folder, asked)?,
     };
+    let service_range = options.service_range;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .thread_name("cluster")
@@ -99,14 +117,14 @@ pub fn run(context: &mut Context, arguments: &ArgMatches) -> Outcome {
         let ground = match runs_pods {
             true => {
                 let name = arguments.get_one::<String>("node-name").map(String::as_str);
-                let ground = node::Ground::prepare(&folder, name).await;
+                let ground = node::Ground::prepare(&folder, name, service_range).await;
                 Some(ground.map_err(|error| Failure::Explained(Box::new(error), Exit::Failed))?)
             }
             false => None,
         };
         let server = match Server::start(options).await {
             Ok(server) => server,
-            Err(error) => return Err(not_started(&folder, error)),
+            Err(error) => return Err(not_started(&folder, context.lang, error)),
         };
         let controllers = if arguments.get_flag("no-controllers") {
             None
@@ -115,12 +133,11 @@ pub fn run(context: &mut Context, arguments: &ArgMatches) -> Outcome {
         };
         let machine = match ground {
             Some(ground) => {
-                let at = |name: &str| *arguments.get_one::<SocketAddr>(name).expect("it has a default");
                 let doors = node::Doors {
-                    http: at("ingress-http"),
-                    https: at("ingress-https"),
+                    http: address(arguments, "ingress-http"),
+                    https: address(arguments, "ingress-https"),
                 };
-                let started = ground.start(&server, doors).await;
+                let started = ground.start(&server, doors, context.lang).await;
                 Some(started.map_err(|error| Failure::Explained(Box::new(error), Exit::Failed))?)
             }
             None => None,
@@ -136,7 +153,7 @@ pub fn run(context: &mut Context, arguments: &ArgMatches) -> Outcome {
         held.publish(&address, &kubeconfig).map_err(failed)?;
         greet(context, &address, &kubeconfig, started, machine.is_some());
         for obstacle in machine.iter().flat_map(|machine| &machine.obstacles) {
-            context.printer.say(obstacle);
+            context.printer.say(&hindered(context.lang, obstacle));
         }
         tokio::select! {
             _ = interrupted.recv() => {}
@@ -197,8 +214,47 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
     std::fs::rename(&unfinished, path)
 }
 
+/// An address of a flag. `--port-offset` moves those that nobody has given, but for ports that are free to choose.
+fn address(arguments: &ArgMatches, flag: &str) -> SocketAddr {
+    let mut address = *arguments.get_one::<SocketAddr>(flag).expect("it has a default");
+    if arguments.value_source(flag) == Some(ValueSource::DefaultValue) {
+        let offset = *arguments.get_one::<u16>("port-offset").expect("it has a default");
+        address.set_port(address.port().saturating_add(offset));
+    }
+    address
+}
+
+/// A firewall that is in the pods' way, and how to allow them.
+fn hindered(lang: Lang, obstacle: &Obstacle) -> String {
+    let words = &texts::of(lang).cluster_words;
+    let text = match obstacle.hinders {
+        Hinders::Forwarding => words.hinders_forwarding,
+        Hinders::Input => words.hinders_input,
+    };
+    text.replace("{family}", obstacle.family)
+        .replace("{table}", &obstacle.table)
+        .replace("{chain}", &obstacle.chain)
+        .replace("{remedy}", &obstacle.remedy)
+}
+
+/// An address cannot be had; the cause names who has it.
+pub(super) fn taken(address: SocketAddr, lang: Lang, error: &dyn std::error::Error) -> Diagnostic {
+    let words = &texts::of(lang).cluster_words;
+    let mut because = told(error);
+    if let Some(owner) = owner::of(address) {
+        let listener = words.listener.replace("{program}", &owner.program);
+        because = format!("{because}: {}", listener.replace("{pid}", &owner.pid.to_string()));
+    }
+    Diagnostic::new(Code::ClusterAddressTaken)
+        .with("address", address.to_string())
+        .because(because)
+}
+
 /// What to do about a server that does not start.
-fn not_started(folder: &Path, error: StartError) -> Failure {
+fn not_started(folder: &Path, lang: Lang, error: StartError) -> Failure {
+    if let StartError::Listen { address, .. } = &error {
+        return Failure::Explained(Box::new(taken(*address, lang, &error)), Exit::Conflict);
+    }
     let path = folder.display().to_string();
     let (diagnostic, exit) = match &error {
         StartError::Open(OpenError::Locked { .. }) => (
@@ -213,11 +269,10 @@ fn not_started(folder: &Path, error: StartError) -> Failure {
             Diagnostic::new(Code::ClusterDataDamaged).with("path", path),
             Exit::Failed,
         ),
-        StartError::Listen { address, .. } => (
-            Diagnostic::new(Code::ClusterAddressTaken).with("address", address.to_string()),
-            Exit::Conflict,
-        ),
-        StartError::Open(_) | StartError::Identity(_) | StartError::Bootstrap(_) => (
+        StartError::Listen { .. }
+        | StartError::Open(_)
+        | StartError::Identity(_)
+        | StartError::Bootstrap(_) => (
             Diagnostic::new(Code::ClusterStartFailed).with("path", path),
             Exit::Failed,
         ),

@@ -5,6 +5,7 @@
 //! the write is kept. One family: IPv4.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -76,6 +77,22 @@ impl Range {
         let chosen = (size / 16).clamp(16, 256);
         let chosen = if size <= 16 { 0 } else { chosen };
         Pool::new(self.network + 1, self.network + size - 2, chosen)
+    }
+}
+
+impl Default for Range {
+    /// 10.96.0.0/16
+    fn default() -> Range {
+        Range {
+            network: u32::from(Ipv4Addr::new(10, 96, 0, 0)),
+            prefix: 16,
+        }
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", Ipv4Addr::from(self.network), self.prefix)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use deploy_cluster_schema::registry::{CustomResource, Registry};
+use deploy_cluster_schema::registry::{CustomResource, Registry, Resource};
 use deploy_cluster_storage::Entry;
 use serde_json::Value;
 
@@ -15,6 +15,8 @@ use crate::followers::News;
 pub(crate) struct Definitions {
     registry: Arc<ArcSwap<Registry>>,
     known: Mutex<BTreeMap<String, Known>>,
+    /// What is served besides, from no definition.
+    added: Mutex<Vec<Arc<Resource>>>,
 }
 
 /// What is remembered of a definition.
@@ -43,6 +45,7 @@ impl Definitions {
         Definitions {
             registry,
             known: Mutex::default(),
+            added: Mutex::default(),
         }
     }
 
@@ -57,10 +60,22 @@ impl Definitions {
             }
         };
         if changed {
-            let all = known.values().flat_map(|known| known.served.iter().cloned());
-            let registry = Registry::builtin().with_custom(all.collect());
-            self.registry.store(Arc::new(registry));
+            self.make(&known);
         }
+    }
+
+    /// Serves these resources, too, in the place of those that were added before.
+    pub fn add(&self, added: Vec<Arc<Resource>>) {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        *self.added.lock().unwrap_or_else(PoisonError::into_inner) = added;
+        self.make(&known);
+    }
+
+    fn make(&self, known: &BTreeMap<String, Known>) {
+        let all = known.values().flat_map(|known| known.served.iter().cloned());
+        let added = self.added.lock().unwrap_or_else(PoisonError::into_inner);
+        let registry = Registry::builtin().with_custom(all.collect()).with_added(&added);
+        self.registry.store(Arc::new(registry));
     }
 
     /// The names that the definitions of a group hold.

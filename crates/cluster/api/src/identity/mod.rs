@@ -79,6 +79,20 @@ impl UserInfo {
         user
     }
 
+    /// The kubelet of a node.
+    pub fn node(name: &str) -> UserInfo {
+        UserInfo::named(&format!("system:node:{name}"), &["system:nodes"])
+    }
+
+    /// A service account, without the token that names its pod.
+    pub fn account(namespace: &str, name: &str) -> UserInfo {
+        let of_namespace = format!("system:serviceaccounts:{namespace}");
+        UserInfo::named(
+            &format!("system:serviceaccount:{namespace}:{name}"),
+            &["system:serviceaccounts", &of_namespace],
+        )
+    }
+
     /// Adds `system:authenticated` unless it is there.
     pub(crate) fn recognised(&mut self) {
         if !self.is_in(AUTHENTICATED) {

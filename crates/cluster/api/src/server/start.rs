@@ -14,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connection::{Shared, serve};
+use crate::allocators::Range;
 use crate::api::{Api, Setup};
-use crate::bootstrap::{Place, SERVICE_ADDRESS};
+use crate::bootstrap::Place;
 use crate::identity::authority::{Authority, ServerCertificate, server_names};
 use crate::identity::files::IdentityError;
 use crate::identity::jwt::SigningKey;
@@ -32,6 +33,8 @@ pub struct Options {
     /// Whether controllers will run beside it. Only they make the service account that the first pod of a namespace
     /// waits for.
     pub controllers: bool,
+    /// Where services get their addresses; the same one each time.
+    pub service_range: Range,
 }
 
 /// Why a server does not start.
@@ -89,12 +92,13 @@ impl Server {
         let (store, authority, signing_key) = opened
             .await
             .map_err(|error| StartError::Bootstrap(error.to_string()))??;
-        let names = server_names(SERVICE_ADDRESS.into(), &[address.ip()]);
+        let names = server_names(options.service_range.first(), &[address.ip()]);
         let certificate = authority.server_certificate(names, Arc::new(identifiers::now_seconds))?;
         let config = authority.server_config(certificate.clone())?;
         let place = Place {
             listen: address,
             authority: authority.certificate_pem().to_owned(),
+            service_range: options.service_range,
         };
         let setup = Setup {
             store,

@@ -26,6 +26,7 @@ use crate::patching::Patch;
 use crate::request::{Body, Request, Response};
 use crate::scope::Scope;
 use crate::status::StatusError;
+use crate::usage;
 
 /// Resources that every use of is told to leave (`APILifecycleDeprecated` in `staging/src/k8s.io/api`).
 const DEPRECATED: [(&str, &str, &str); 2] = [
@@ -153,6 +154,9 @@ async fn carry_out(
         )?;
     }
     check_name(call, info)?;
+    if usage::is_asked(&call.scope) {
+        return usage::answer(call, request, info, query);
+    }
     let is_patch = info.verb == "patch";
     let kind = is_patch
         .then(|| patch_kind(request.header("content-type"), call.scope.is_custom()))

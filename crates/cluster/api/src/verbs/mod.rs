@@ -23,6 +23,7 @@ pub(crate) use create::create;
 pub(crate) use delete::{delete, delete_collection};
 pub(crate) use dispatch::dispatch;
 pub(crate) use get::get;
+pub(crate) use list::Selection;
 pub(crate) use parts::strategy;
 pub(crate) use patch::patch;
 pub(crate) use pods::{bind, evict};

@@ -5,4 +5,5 @@ mod oracle;
 mod protobuf;
 mod restart;
 mod server;
+mod usage;
 mod world;

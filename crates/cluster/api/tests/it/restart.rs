@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use deploy_cluster_api::allocators::Range;
 use deploy_cluster_api::client::{Client, ResourceId};
 use deploy_cluster_api::identity::UserInfo;
 use deploy_cluster_api::server::{Options, Server};
@@ -25,6 +26,7 @@ impl Life {
             data_dir: folder.to_owned(),
             listen: ([127, 0, 0, 1], 0).into(),
             controllers: false,
+            service_range: Range::default(),
         };
         let server = Server::start(options).await.expect("the folder is ours");
         let client = Client::new(server.api(), UserInfo::api_server(), "test");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
+use deploy_cluster_api::allocators::Range;
 use deploy_cluster_api::limits;
 use deploy_cluster_api::server::{Options, Server};
 use rustls::pki_types::pem::PemObject as _;
@@ -32,6 +33,7 @@ impl Site {
             data_dir: temporary(),
             listen: ([127, 0, 0, 1], 0).into(),
             controllers: false,
+            service_range: Range::default(),
         };
         let server = Server::start(options)
             .await
@@ -184,6 +186,7 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
         data_dir: folder.clone(),
         listen: ([127, 0, 0, 1], 0).into(),
         controllers: false,
+        service_range: Range::default(),
     };
     let first = Server::start(options()).await.expect("the folder is new");
     let client = deploy_cluster_api::client::Client::new(

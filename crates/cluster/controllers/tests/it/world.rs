@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use deploy_cluster_api::allocators::Range;
 use deploy_cluster_api::api::{Api, Setup};
 use deploy_cluster_api::bootstrap::Place;
 use deploy_cluster_api::identity::jwt::SigningKey;
@@ -33,6 +34,7 @@ impl World {
             place: Place {
                 listen: ([127, 0, 0, 1], 16443).into(),
                 authority: "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n".to_owned(),
+                service_range: Range::default(),
             },
             default_account_patience: ACCOUNT_PATIENCE,
         };

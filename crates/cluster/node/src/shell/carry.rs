@@ -553,7 +553,7 @@ pub(super) fn stamp(time: SystemTime) -> Timestamp {
 }
 
 /// `SIGTERM`, `TERM`, `15`, `SIGRTMIN+3`; SIGTERM for what is none.
-fn number(signal: &str) -> i32 {
+pub(super) fn number(signal: &str) -> i32 {
     if let Ok(number) = signal.parse() {
         return number;
     }

@@ -6,10 +6,12 @@ mod events;
 mod ground;
 mod last_words;
 mod node;
+mod retire;
 mod source;
 mod status;
 mod worker;
 
 pub use events::Recorder;
 pub use node::{Node, Parts, View, folder};
+pub use retire::{Retiring, retire};
 pub use source::{Answer, Ask, Identity, ImageSource, PodsNow, ReadyImage, Tell, Warn};

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use deploy_cluster_api::api::Api;
+use deploy_cluster_api::authorization::bootstrap::parts as roles;
 use deploy_cluster_api::client::{Change, ChangesEnd, Client, ResourceId};
 use deploy_cluster_api::identity::UserInfo;
 use deploy_cluster_api::object::{namespace, text, uid};
@@ -24,6 +25,7 @@ use super::worker::{PODS, Seen, Worker};
 use crate::environment::FromApi;
 use crate::environment::dns::{ClusterDns, Resolver};
 use crate::limits;
+use crate::measures::{self, Meter};
 use crate::node_object::{Facts, Heart, NodeError};
 use crate::pod::{Engine, Found, ImageFacts, Pod, Survivor};
 use crate::streams::Streams;
@@ -48,6 +50,8 @@ pub struct Parts {
     pub folder: PathBuf,
     /// Where pods find names.
     pub dns: ClusterDns,
+    /// A folder in memory for secrets; without it they are in `folder` ([`crate::volumes::memory`]).
+    pub memory: Option<PathBuf>,
 }
 
 /// The node of this machine.
@@ -76,13 +80,15 @@ impl Node {
     /// Where the API server does not take the node.
     pub async fn start(api: &Api, parts: Parts) -> Result<Node, NodeError> {
         let name = parts.facts.name.clone();
-        let client = Client::new(api, user(&name), "kubelet");
+        let client = Client::new(api, UserInfo::node(&name), "kubelet").bound();
         let (recorder, news) = Recorder::new();
         let lookups = Arc::new(FromApi::new(client.clone(), &name));
         let (pods, logs) = (parts.folder.join("pods"), parts.folder.join("logs"));
         let resolver = Resolver::parse(&std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default());
         let ground = Arc::new(Ground {
-            volumes: Arc::new(Volumes::new(&pods, lookups.clone(), Arc::new(client.clone()))),
+            volumes: Arc::new(
+                Volumes::new(&pods, lookups.clone(), Arc::new(client.clone())).with_memory(parts.memory),
+            ),
             client: client.clone(),
             sandboxes: parts.sandboxes,
             network: parts.network,
@@ -105,7 +111,9 @@ impl Node {
         );
         heart.register().await?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let local = Local::new(client.clone(), &ground.volumes.local_root());
+        let account = UserInfo::account(roles::NAMESPACE, roles::VOLUMES);
+        let keeper = Client::new(api, account, "local-path").bound();
+        let local = Local::new(keeper, &ground.volumes.local_root());
         tasks.spawn(stop.clone().run_until_cancelled_owned(local.serve()));
         tasks.spawn(
             stop.clone()
@@ -130,7 +138,12 @@ impl Node {
         );
         recorder.tell(&about, "", false, "Starting", "Starting kubelet.");
         let view = View { inner: inner.clone() };
-        api.connect_node(&name, Arc::new(Streams::new(view, tasks.clone(), stop.clone())));
+        let meter = Meter::new(view.clone());
+        tasks.spawn(meter.clone().serve(stop.clone()));
+        // Without it pods run as well; what is asked for then is not found.
+        api.connect_measures(Arc::new(meter.clone())).await.ok();
+        let streams = Streams::new(view, meter, tasks.clone(), stop.clone());
+        api.connect_node(&name, Arc::new(streams));
         Ok(Node {
             api: api.clone(),
             inner,
@@ -142,6 +155,7 @@ impl Node {
     /// Lets go of all pods, which live on.
     pub async fn shutdown(self) {
         self.api.disconnect_node(&self.inner.ground.facts.name);
+        self.api.disconnect_measures().await;
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
@@ -164,6 +178,47 @@ pub struct View {
 }
 
 impl View {
+    /// The name of the node.
+    pub fn name(&self) -> &str {
+        &self.inner.ground.facts.name
+    }
+
+    /// What the machine is.
+    pub fn facts(&self) -> &Facts {
+        &self.inner.ground.facts
+    }
+
+    /// The node's folder.
+    pub(crate) fn folder(&self) -> &Path {
+        let logs = &self.inner.ground.logs;
+        logs.parent().unwrap_or(logs)
+    }
+
+    /// Bytes of all images.
+    pub(crate) fn images_bytes(&self) -> u64 {
+        let images = self.inner.ground.images.list();
+        images.iter().map(|(_, bytes)| *bytes).sum()
+    }
+
+    /// Where the logs of a pod are: a folder for each container.
+    pub(crate) fn log_folder(&self, pod: &measures::sample::Pod) -> PathBuf {
+        let name = format!("{}_{}_{}", pod.namespace, pod.name, pod.uid);
+        self.inner.ground.logs.join(name)
+    }
+
+    /// Where a volume is that the node has made for a pod.
+    pub(crate) fn volume_folder(&self, uid: &str, kind: &str, name: &str) -> PathBuf {
+        self.inner.ground.volumes.place(uid, kind, name)
+    }
+
+    /// Where a claim of a pod is, if that is a folder of this node.
+    pub(crate) fn claim_folder(&self, pod: &Value, claim: &str) -> Option<PathBuf> {
+        let claim = self.inner.ground.lookups.claim(namespace(pod), claim)?;
+        let name = claim["spec"]["volumeName"].as_str()?;
+        let folder = self.inner.ground.volumes.local_root().join(name);
+        folder.is_dir().then_some(folder)
+    }
+
     /// The sandbox of a pod, while it has one.
     pub fn sandbox(&self, uid: &str) -> Option<Sandbox> {
         self.inner.place(uid)?.sandbox()
@@ -197,17 +252,6 @@ impl View {
 enum Kind {
     ConfigMap,
     Secret,
-}
-
-/// Who a node is. It runs in this process and is trusted: nobody has to bind a role to it.
-fn user(node: &str) -> UserInfo {
-    UserInfo {
-        name: format!("system:node:{node}"),
-        groups: ["system:nodes", "system:masters", "system:authenticated"]
-            .map(str::to_owned)
-            .to_vec(),
-        ..UserInfo::default()
-    }
 }
 
 impl Inner {

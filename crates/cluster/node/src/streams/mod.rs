@@ -15,7 +15,7 @@ mod websocket;
 use std::sync::Arc;
 
 use deploy_cluster_api::node::{Answering, Ask, NodeStreams, StreamOptions, What};
-use deploy_cluster_api::request::{Body, Response, Upgrade};
+use deploy_cluster_api::request::{Body, Request, Response, Upgrade};
 use deploy_cluster_api::status::StatusError;
 use deploy_cluster_kinds::field::go_quote;
 use deploy_sandbox::Sandbox;
@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::measures::{EXPOSITION, Meter};
 use crate::shell::View;
 use channels::Version;
 use process::Job;
@@ -36,15 +37,21 @@ pub struct Streams {
 
 struct Inner {
     view: View,
+    meter: Meter,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
 impl Streams {
     /// Streams run as `tasks` until `stop`.
-    pub fn new(view: View, tasks: TaskTracker, stop: CancellationToken) -> Streams {
+    pub fn new(view: View, meter: Meter, tasks: TaskTracker, stop: CancellationToken) -> Streams {
         Streams {
-            inner: Arc::new(Inner { view, tasks, stop }),
+            inner: Arc::new(Inner {
+                view,
+                meter,
+                tasks,
+                stop,
+            }),
         }
     }
 }
@@ -66,22 +73,20 @@ impl Inner {
             What::Attach(options) => Ok(self.process(&ask, options, true)),
             What::PortForward(_) => Ok(self.forward(&ask)),
             What::Proxy(target) => proxy::answer(target, &ask.request, &self.tasks, &self.stop).await,
-            What::Node(path) => Ok(self.own(path)),
+            What::Node(path) => Ok(self.own(path, &ask.request).await),
         }
     }
 
     /// The kubelet's own API, as far as there is something to be told.
-    fn own(&self, path: &str) -> Response {
+    async fn own(&self, path: &str, request: &Request) -> Response {
         match path.trim_end_matches('/') {
             "/healthz" => plain(200, "ok".to_owned()),
+            "/metrics/cadvisor" => exposition(self.meter.cadvisor().await),
+            "/metrics/resource" => exposition(self.meter.resource().await),
+            "/stats/summary" => json(&self.meter.summary(request).await),
             "/pods" => {
                 let pods: Vec<Value> = self.view.pods().iter().map(|pod| Value::clone(pod)).collect();
-                let list = json!({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": pods});
-                Response {
-                    status: 200,
-                    headers: vec![("content-type", "application/json".to_owned())],
-                    body: Body::Whole(list.to_string().into()),
-                }
+                json(&json!({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": pods}))
             }
             _ => plain(404, "404 page not found\n".to_owned()),
         }
@@ -186,6 +191,22 @@ fn unsupported(offered: &str, known: &str) -> Response {
             "unable to upgrade: unable to negotiate protocol: client supports [{offered}], server accepts [{known}]"
         ),
     )
+}
+
+fn json(document: &Value) -> Response {
+    Response {
+        status: 200,
+        headers: vec![("content-type", "application/json".to_owned())],
+        body: Body::Whole(document.to_string().into()),
+    }
+}
+
+fn exposition(text: String) -> Response {
+    Response {
+        status: 200,
+        headers: vec![("content-type", EXPOSITION.to_owned())],
+        body: Body::Whole(text.into()),
+    }
 }
 
 /// What the kubelet says without a Status object.

@@ -11,6 +11,7 @@ pub mod atomic;
 pub mod beneath;
 pub mod host_path;
 pub mod local;
+pub mod memory;
 pub mod mounts;
 pub mod ownership;
 pub mod payload;

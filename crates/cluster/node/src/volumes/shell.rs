@@ -14,7 +14,7 @@ use super::mounts::{Prepared, Ready, Tmpfs, nested};
 use super::payload::Payload;
 use super::plan::{self, Content, Owners, Planned};
 use super::tokens::{Granted, Issuer, Tokens};
-use super::{VolumeError, atomic, host_path, local, ownership, remove};
+use super::{VolumeError, atomic, host_path, local, memory, ownership, remove};
 use crate::environment::Lookups;
 
 /// Everybody may write to an empty folder (`empty_dir.go perm`).
@@ -26,6 +26,8 @@ const FOLDER_MODE: u32 = 0o750;
 /// The volumes of all pods of a node, in a folder `pods/<uid>` each.
 pub struct Volumes {
     pods: PathBuf,
+    /// The same for what is kept in memory.
+    memory: Option<PathBuf>,
     lookups: Arc<dyn Lookups>,
     tokens: Tokens,
     /// Which pods use a persistent volume: its group is set by the first.
@@ -37,15 +39,33 @@ impl Volumes {
     pub fn new(pods: &Path, lookups: Arc<dyn Lookups>, issuer: Arc<dyn Issuer>) -> Volumes {
         Volumes {
             pods: pods.to_owned(),
+            memory: None,
             lookups,
             tokens: Tokens::new(issuer),
             users: Mutex::default(),
         }
     }
 
+    /// The same, with secrets and tokens in this folder, which is in memory.
+    #[must_use]
+    pub fn with_memory(self, memory: Option<PathBuf>) -> Volumes {
+        Volumes { memory, ..self }
+    }
+
     /// The folder of a pod.
     pub fn folder(&self, uid: &str) -> PathBuf {
         self.pods.join(uid)
+    }
+
+    /// Where a volume of a pod is: `pods/<uid>/volumes/kubernetes.io~configmap/settings`.
+    pub fn place(&self, uid: &str, r#type: &str, name: &str) -> PathBuf {
+        let root = match &self.memory {
+            Some(memory) if memory::is_kept(r#type) => memory.join(uid),
+            _ => self.folder(uid),
+        };
+        root.join("volumes")
+            .join(format!("kubernetes.io~{type}"))
+            .join(name)
     }
 
     /// Where the persistent volumes of this node are: a folder each, beside those of the pods.
@@ -99,9 +119,13 @@ impl Volumes {
             });
         });
         let (volumes, uid) = (self.clone(), uid.to_owned());
-        tokio::task::spawn_blocking(move || remove::tree(&volumes.pods, &uid))
-            .await
-            .map_err(io::Error::other)?
+        let removed = tokio::task::spawn_blocking(move || {
+            if let Some(memory) = &volumes.memory {
+                remove::tree(memory, &uid)?;
+            }
+            remove::tree(&volumes.pods, &uid)
+        });
+        removed.await.map_err(io::Error::other)?
     }
 
     /// The part of [`Volumes::prepare`] that works on files.
@@ -109,7 +133,7 @@ impl Volumes {
         let work = Work {
             volumes: self,
             pod,
-            folder: self.folder(pod["metadata"]["uid"].as_str().unwrap_or_default()),
+            uid: pod["metadata"]["uid"].as_str().unwrap_or_default().to_owned(),
             owners: Owners::of(pod),
             now,
         };
@@ -136,7 +160,7 @@ impl Volumes {
 struct Work<'a> {
     volumes: &'a Volumes,
     pod: &'a Value,
-    folder: PathBuf,
+    uid: String,
     owners: Owners,
     now: Timestamp,
 }
@@ -193,12 +217,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// `pods/<uid>/volumes/kubernetes.io~configmap/settings`
     fn place(&self, r#type: &str, name: &str) -> PathBuf {
-        self.folder
-            .join("volumes")
-            .join(format!("kubernetes.io~{type}"))
-            .join(name)
+        self.volumes.place(&self.uid, r#type, name)
     }
 
     fn files(&self, folder: &Path, name: &str, payload: &Payload) -> io::Result<()> {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use deploy_cluster_api::allocators::Range;
 use deploy_cluster_api::api::{Api, Setup};
 use deploy_cluster_api::bootstrap::Place;
 use deploy_cluster_api::client::{Client, ResourceId};
@@ -58,6 +59,7 @@ impl World {
             place: Place {
                 listen: ([127, 0, 0, 1], 16443).into(),
                 authority: "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n".to_owned(),
+                service_range: Range::default(),
             },
             default_account_patience: Duration::from_secs(5),
         };

@@ -188,6 +188,27 @@ impl Registry {
         Registry::index(Arc::clone(&self.kinds), groups, resources, custom_kinds)
     }
 
+    /// The same with further resources that no definition makes. Their groups come last in discovery, as those of API
+    /// servers behind the aggregator do; a resource that is there already wins.
+    #[must_use]
+    pub fn with_added(mut self, added: &[Arc<Resource>]) -> Registry {
+        if added.is_empty() {
+            return self;
+        }
+        for resource in added {
+            if self
+                .resource(&resource.group, &resource.version, &resource.plural)
+                .is_some()
+            {
+                continue;
+            }
+            let last = self.groups.len();
+            custom::add_group(&mut self.groups, last, resource);
+            self.resources.push(Arc::clone(resource));
+        }
+        Registry::index(self.kinds, self.groups, self.resources, self.custom_kinds)
+    }
+
     /// A resource by its place in a path.
     pub fn resource(&self, group: &str, version: &str, plural: &str) -> Option<&Arc<Resource>> {
         let mut found = self

@@ -1,6 +1,8 @@
 //! The roles and bindings that every cluster has (`plugin/pkg/auth/authorizer/rbac/bootstrappolicy`, 1.34), and how
 //! those that are there are brought up to date (`component-helpers/auth/rbac/reconciliation`).
 
+pub mod parts;
+
 use serde_json::{Map, Value};
 
 use super::aggregation::aggregated;
