@@ -72,8 +72,8 @@ pub const MAX_COMMAND_FILE_BYTES: usize = 1024 * 1024;
 pub const MAX_COMMAND_BYTES: usize = 1024 * 1024;
 
 /// How many bytes all masked values of a job may have together, with their encoded forms: the search table has a node
-/// for each.
-pub const MAX_MASK_BYTES: usize = 4 * 1024 * 1024;
+/// of some 60 bytes for each. Beyond it only the beginning of a value is looked for.
+pub const MAX_MASK_BYTES: usize = 512 * 1024;
 
 /// How far ahead the next time of a schedule is looked for, in days: `29 2` comes every eight years at worst.
 pub const MAX_SCHEDULE_DAYS: i32 = 366 * 8 + 2;

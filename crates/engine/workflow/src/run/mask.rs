@@ -15,6 +15,8 @@ pub struct Masker {
     patterns: BTreeSet<Vec<u8>>,
     pattern_bytes: usize,
     automaton: Automaton,
+    /// Whether values came since the automaton was built.
+    stale: bool,
     state: u32,
     /// Bytes that may be the beginning of a secret, and whether each is part of one already.
     held: VecDeque<(u8, bool)>,
@@ -29,7 +31,7 @@ impl Masker {
         for secret in secrets {
             masker.insert(secret);
         }
-        masker.rebuild();
+        masker.refresh();
         masker
     }
 
@@ -37,11 +39,11 @@ impl Masker {
     /// URL, and in base64. Blank values are left alone.
     pub fn add(&mut self, secret: &str) {
         self.insert(secret);
-        self.rebuild();
     }
 
     /// Masks what comes next and appends what is certain to `out`.
     pub fn write(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        self.refresh();
         if self.patterns.is_empty() {
             out.extend_from_slice(bytes);
             return;
@@ -110,19 +112,27 @@ impl Masker {
     }
 
     fn insert(&mut self, secret: &str) {
-        for form in forms(secret) {
+        for mut form in forms(secret) {
             if self.pattern_bytes + form.len() > MAX_MASK_BYTES {
+                // Better a part of it hidden than nothing; twice the bound is the end of it.
+                form.truncate(CUT_BYTES);
+            }
+            if self.pattern_bytes + form.len() > 2 * MAX_MASK_BYTES {
                 return;
             }
             let length = form.len();
             if self.patterns.insert(form) {
                 self.pattern_bytes += length;
+                self.stale = true;
             }
         }
     }
 
-    /// Builds the automaton anew and takes the held bytes through it.
-    fn rebuild(&mut self) {
+    /// Builds the automaton anew where values came, and takes the held bytes through it.
+    fn refresh(&mut self) {
+        if !std::mem::take(&mut self.stale) {
+            return;
+        }
         self.automaton = Automaton::new(&self.patterns);
         self.state = ROOT;
         for (byte, masked) in std::mem::take(&mut self.held) {
@@ -130,6 +140,9 @@ impl Masker {
         }
     }
 }
+
+/// How much of a value is looked for when there are too many.
+const CUT_BYTES: usize = 32;
 
 /// The shortest value whose encoded forms are masked too: shorter ones would mask half of any text.
 const MIN_ENCODED_BYTES: usize = 6;
