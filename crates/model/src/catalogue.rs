@@ -280,6 +280,54 @@ catalogue! {
         zh: "{path} 中集群的 Service 地址段是 {range}，无法更改。",
             "请去掉 --service-cidr，或在另一个目录中新建集群：deploy run cluster --data-dir /srv/second";
     }
+    LedgerMissing = "DEP-LEDGER-001" {
+        en: "There is no ledger in {path}.",
+            "Name the data folder of the server: deploy audit list --data-dir /var/lib/deploy";
+        zh: "{path} 中没有账本。",
+            "请指定服务器的数据目录：deploy audit list --data-dir /var/lib/deploy";
+    }
+    LedgerNewer = "DEP-LEDGER-002" {
+        en: "The ledger in {path} was written by a newer version of Deploy.",
+            "Run that version or a later one; nothing was changed.";
+        zh: "{path} 中的账本由更新版本的 Deploy 写入。",
+            "请使用该版本或更高版本；数据没有任何改动。";
+    }
+    LedgerDamaged = "DEP-LEDGER-003" {
+        en: "The ledger in {path} is damaged.",
+            "Stop the server, copy the folder, and restore a backup into an empty one: deploy backup restore FILE --data-dir FOLDER";
+        zh: "{path} 中的账本已损坏。",
+            "请停止服务器并复制该目录，再把备份恢复到空目录：deploy backup restore FILE --data-dir FOLDER";
+    }
+    LedgerUnusable = "DEP-LEDGER-004" {
+        en: "The ledger in {path} cannot be used.",
+            "The cause says what is in the way: another process, a full disk, a missing right. Put it right and try again.";
+        zh: "无法使用 {path} 中的账本。",
+            "原因说明了障碍：其他进程、磁盘已满或缺少权限。请排除后重试。";
+    }
+    BackupNotMade = "DEP-BACKUP-001" {
+        en: "No backup was made.",
+            "Name a file that does not exist yet, outside of the data folder, on a disk with space: deploy backup create FILE";
+        zh: "没有生成备份。",
+            "请指定数据目录之外、空间充足的磁盘上一个尚不存在的文件：deploy backup create FILE";
+    }
+    BackupDamaged = "DEP-BACKUP-002" {
+        en: "The backup {path} is not whole.",
+            "Take another one, and see that it is whole: deploy backup verify FILE";
+        zh: "备份 {path} 不完整。",
+            "请换用另一个备份，并确认其完好：deploy backup verify FILE";
+    }
+    BackupNotRestored = "DEP-BACKUP-003" {
+        en: "Nothing was restored to {path}.",
+            "The cause says what is in the way. Restore into a folder that is empty or missing: deploy backup restore FILE --data-dir FOLDER";
+        zh: "没有向 {path} 恢复任何内容。",
+            "原因说明了障碍。请恢复到空的或不存在的目录：deploy backup restore FILE --data-dir FOLDER";
+    }
+    BackupNewer = "DEP-BACKUP-004" {
+        en: "The backup {path} was made by a newer version of Deploy.",
+            "Restore it with that version or a later one.";
+        zh: "备份 {path} 由更新版本的 Deploy 生成。",
+            "请使用该版本或更高版本恢复。";
+    }
     ImageNotLoaded = "DEP-IMAGE-001" {
         en: "No image was taken from {path}.",
             "Take an OCI archive or what docker save writes, of one that is made for this machine: skopeo inspect oci-archive:{path}";

@@ -1,5 +1,7 @@
 //! The commands. One module each; a row in [`ALL`] adds it to the tree.
 
+mod audit;
+mod backup;
 mod cluster;
 mod completion;
 mod config;
@@ -69,6 +71,18 @@ const ALL: &[Entry] = &[
         name: "cluster",
         command: cluster::command,
         run: cluster::run,
+        settings: Need::Before,
+    },
+    Entry {
+        name: "audit",
+        command: audit::command,
+        run: audit::run,
+        settings: Need::Before,
+    },
+    Entry {
+        name: "backup",
+        command: backup::command,
+        run: backup::run,
         settings: Need::Before,
     },
     Entry {

@@ -3,6 +3,7 @@
 //! Errors are in the catalogue of `deploy-model`, because every part of Deploy has them.
 
 mod en;
+pub mod ledger;
 mod registry;
 mod zh;
 

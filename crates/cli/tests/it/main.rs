@@ -5,6 +5,7 @@ mod disk;
 mod helm_cases;
 mod hostile;
 mod kustomize;
+mod ledger;
 mod process;
 mod sessions;
 mod shop;
