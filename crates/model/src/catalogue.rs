@@ -346,6 +346,66 @@ catalogue! {
         zh: "无法确定哪些镜像正在使用，因此没有删除任何镜像。",
             "请以运行集群的用户身份执行命令，并查看集群是否响应：deploy cluster status";
     }
+    BuildFileInvalid = "DEP-BUILD-001" {
+        en: "{path} cannot be built as it is written.",
+            "Correct the lines that the cause names, and build again. Nothing was carried out.";
+        zh: "{path} 的内容有误，无法构建。",
+            "请修改原因中指出的行后重新构建。没有执行任何步骤。";
+    }
+    BuildBaseMissing = "DEP-BUILD-002" {
+        en: "The image {name} is not here and could not be fetched.",
+            "Make a base image: deploy image base debian. Or bring one in: deploy cluster image load ARCHIVE";
+        zh: "本机没有镜像 {name}，也无法获取。",
+            "可制作基础镜像：deploy image base debian；也可导入归档：deploy cluster image load ARCHIVE";
+    }
+    BuildStepFailed = "DEP-BUILD-003" {
+        en: "A step ended with {code}: {step}",
+            "Its last lines are the cause. What steps before it have made is kept: the next build goes on from there.";
+        zh: "步骤以退出码 {code} 结束：{step}",
+            "原因是该步骤最后输出的内容。之前步骤的结果已保留，下次构建从这里继续。";
+    }
+    BuildStepImpossible = "DEP-BUILD-004" {
+        en: "A step cannot be carried out: {step}",
+            "Correct it as the cause says, and build again. What steps before it have made is kept.";
+        zh: "无法执行步骤：{step}",
+            "请按原因修改后重新构建。之前步骤的结果已保留。";
+    }
+    BuildMachineUnfit = "DEP-BUILD-005" {
+        en: "This user cannot carry out the steps of a build.",
+            "Run it as root: sudo deploy build CONTEXT";
+        zh: "当前用户无法执行构建步骤。",
+            "请以 root 身份运行：sudo deploy build CONTEXT";
+    }
+    BuildNotPushed = "DEP-BUILD-006" {
+        en: "The image is built, and {name} could not be pushed.",
+            "Build again with --push when the registry answers: nothing is built twice. Accounts are those of docker login.";
+        zh: "镜像已构建，但无法推送 {name}。",
+            "镜像仓库恢复后再次用 --push 构建即可，不会重复构建。账号取自 docker login。";
+    }
+    BuildDataUnusable = "DEP-BUILD-007" {
+        en: "The builder cannot use {path}.",
+            "Check that it can be written and has space, then build again. deploy cluster image prune makes room.";
+        zh: "构建器无法使用 {path}。",
+            "请检查是否可写、空间是否充足，然后重新构建。可用 deploy cluster image prune 清理空间。";
+    }
+    BuildEnded = "DEP-BUILD-008" {
+        en: "The build was ended.",
+            "What steps have made so far is kept: the next build goes on from there.";
+        zh: "构建已被终止。",
+            "已完成步骤的结果已保留，下次构建从这里继续。";
+    }
+    BaseToolMissing = "DEP-BUILD-009" {
+        en: "No base image was made: mmdebstrap is not installed.",
+            "Install it and run the command again: apt-get install mmdebstrap";
+        zh: "没有制作基础镜像：未安装 mmdebstrap。",
+            "请安装后重试：apt-get install mmdebstrap";
+    }
+    BaseNotMade = "DEP-BUILD-010" {
+        en: "No base image was made.",
+            "The cause is what mmdebstrap said last. See whether apt-get update works on this machine, and run it as root.";
+        zh: "没有制作基础镜像。",
+            "原因是 mmdebstrap 最后输出的内容。请确认本机 apt-get update 正常，并以 root 身份运行。";
+    }
     RegistryInUse = "DEP-REGISTRY-001" {
         en: "The registry in {path} is served by another process already.",
             "Stop that one, or name another folder with --data-dir.";

@@ -1,5 +1,6 @@
-//! `cargo xtask bench [render] [cluster] [node] [registry] [--short]`: every budget with its figure, beside the real program in the same run.
+//! `cargo xtask bench [render] [cluster] [node] [registry] [build] [--short]`: every budget with its figure, beside the real program in the same run.
 
+mod build;
 mod cluster;
 mod inputs;
 mod measure;
@@ -25,10 +26,10 @@ pub fn run(args: &[String]) -> Outcome {
     let short = args.iter().any(|arg| arg == "--short");
     if let Some(unknown) = args
         .iter()
-        .find(|arg| !["render", "cluster", "node", "registry", "--short"].contains(&arg.as_str()))
+        .find(|arg| !["render", "cluster", "node", "registry", "build", "--short"].contains(&arg.as_str()))
     {
         return Err(format!(
-            "no bench is named {unknown}; there are: render, cluster, node, registry"
+            "no bench is named {unknown}; there are: render, cluster, node, registry, build"
         ));
     }
     if let Some(outcome) = node::inside(short) {
@@ -50,6 +51,9 @@ pub fn run(args: &[String]) -> Outcome {
     }
     if asked("registry") {
         lines.extend(registry::run(short)?);
+    }
+    if asked("build") {
+        lines.extend(build::run(short)?);
     }
     println!("\n| case | ours | the real program | figure | target | |\n|---|---|---|---|---|---|");
     for line in &lines {

@@ -244,11 +244,21 @@ impl Carrier<'_> {
                 owner: asked.or(from_context.then_some((0, 0))),
                 modes,
             };
-            let below = if stands_alone(step) { &[] } else { lower };
-            let destination = View {
-                lower: below,
-                upper: Some(upper),
-                scratch: &scratch(workspace, "view")?,
+            // On nothing, no mount: overlayfs would mark new folders as hiding those below.
+            let alone = [upper.to_owned()];
+            let view = scratch(workspace, "view")?;
+            let destination = if stands_alone(step) {
+                View {
+                    lower: &alone,
+                    upper: None,
+                    scratch: &view,
+                }
+            } else {
+                View {
+                    lower,
+                    upper: Some(upper),
+                    scratch: &view,
+                }
             };
             let aside = scratch(workspace, "aside")?;
             let write = |tree: &Tree<'_>, sources: &[Source]| {

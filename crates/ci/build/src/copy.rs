@@ -41,6 +41,8 @@ pub fn copy(
         return Err(StepError::new("checksum can't be specified for non-HTTP sources")
             .hint("--checksum is for what ADD fetches; files of the context are what they are"));
     }
+    // As the kernel names it: a link may lead to the store.
+    let root = &resolve(root, "").map_err(|errno| StepError::file("open", root, errno))?;
     let mut copier = Copier {
         root,
         dress,

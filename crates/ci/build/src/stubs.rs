@@ -8,6 +8,10 @@ use crate::source::{clean, resolve};
 /// The places that do not exist before a step and that its mounts need, the deepest first, below `root`.
 pub fn missing(root: &Path, targets: &[String]) -> Vec<PathBuf> {
     let mut missing = Vec::new();
+    // As the kernel names it: a link may lead to the store.
+    let Ok(root) = &resolve(root, "") else {
+        return missing;
+    };
     for target in targets {
         let clean = clean(target);
         let mut path = clean.as_str();

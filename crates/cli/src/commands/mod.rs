@@ -2,12 +2,14 @@
 
 mod audit;
 mod backup;
+mod build;
 mod cluster;
 mod completion;
 mod config;
 mod explain;
 mod helm;
 mod help;
+mod image;
 mod kustomize;
 mod registry;
 mod render;
@@ -59,6 +61,18 @@ const ALL: &[Entry] = &[
         name: "kustomize",
         command: kustomize::command,
         run: kustomize::run,
+        settings: Need::Before,
+    },
+    Entry {
+        name: "build",
+        command: build::command,
+        run: build::run,
+        settings: Need::Before,
+    },
+    Entry {
+        name: "image",
+        command: image::command,
+        run: image::run,
         settings: Need::Before,
     },
     Entry {

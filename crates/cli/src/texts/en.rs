@@ -209,6 +209,10 @@ deploy run cluster --data-dir /srv/second --port-offset 100 --service-cidr 10.11
     },
     run_registry: super::registry::RUN_EN,
     registry_words: super::registry::EN,
+    build: super::build::BUILD_EN,
+    image: super::build::IMAGE_EN,
+    image_base: super::build::BASE_EN,
+    build_words: super::build::EN,
     cluster: CommandText {
         about: "Look at the embedded Kubernetes, and stop it",
         long: "",

@@ -2,6 +2,7 @@
 //!
 //! Errors are in the catalogue of `deploy-model`, because every part of Deploy has them.
 
+pub mod build;
 mod en;
 pub mod ledger;
 mod registry;
@@ -79,6 +80,10 @@ pub struct Texts {
     pub run_cluster: CommandText,
     pub run_registry: CommandText,
     pub registry_words: registry::RegistryWords,
+    pub build: CommandText,
+    pub image: CommandText,
+    pub image_base: CommandText,
+    pub build_words: build::BuildWords,
     pub cluster: CommandText,
     pub cluster_status: CommandText,
     pub cluster_kubeconfig: CommandText,

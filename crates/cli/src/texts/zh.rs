@@ -208,6 +208,10 @@ deploy run cluster --data-dir /srv/second --port-offset 100 --service-cidr 10.11
     },
     run_registry: super::registry::RUN_ZH,
     registry_words: super::registry::ZH,
+    build: super::build::BUILD_ZH,
+    image: super::build::IMAGE_ZH,
+    image_base: super::build::BASE_ZH,
+    build_words: super::build::ZH,
     cluster: CommandText {
         about: "查看或停止内置的 Kubernetes",
         long: "",

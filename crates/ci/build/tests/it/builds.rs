@@ -182,3 +182,15 @@ fn deletions_hide_and_folders_are_replaced() {
         }
     });
 }
+
+#[test]
+fn a_linked_layer_hides_nothing() {
+    run("link", |world| {
+        world.file("x", "x");
+        let (_, heard) = world.built("FROM busybox:1\nCOPY --link x /etc/x\nRUN cat /etc/x /etc/group\n");
+        assert_eq!(heard.lines, ["xroot:x:0:", "app:x:1001:"]);
+        let (_, heard) =
+            world.built("FROM busybox:1\nRUN touch /other\nCOPY --link x /etc/x\nRUN cat /etc/x\n");
+        assert_eq!(heard.cached, ["COPY --link x /etc/x"]);
+    });
+}

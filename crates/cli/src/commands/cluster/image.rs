@@ -276,7 +276,7 @@ fn described_as_json(image: &Image) -> Value {
 }
 
 /// Three digits and a unit of a thousand, as docker and skopeo show sizes.
-fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     let mut unit = "B";
     let mut thousandths = u128::from(bytes) * 1000;
     for next in ["kB", "MB", "GB", "TB"] {
