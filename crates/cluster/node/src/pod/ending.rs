@@ -8,12 +8,23 @@ use super::start::Phase;
 use super::{Effect, Engine};
 use crate::limits;
 
+/// Why the node ends a pod that nobody has asked to end.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    /// Of the status.
+    pub reason: &'static str,
+    /// Of the status.
+    pub message: String,
+    /// In the place of what the pod asks for.
+    pub grace_seconds: Option<i64>,
+}
+
 /// How far the end has come.
 #[derive(Clone, Debug)]
 pub(super) struct Ending {
     since: Timestamp,
-    /// Reason and message of the status, where the node itself ends it.
-    pub failure: Option<(&'static str, &'static str)>,
+    /// Where the node itself ends it.
+    pub failure: Option<Failure>,
     clean: AskedState,
     back_off: BackOff,
     delete: AskedState,
@@ -31,7 +42,7 @@ impl Ending {
 
 impl Engine {
     /// The pod ends now, because it shall go, or has done its work, or for this reason.
-    pub(super) fn end(&mut self, failure: Option<(&'static str, &'static str)>, now: Timestamp) {
+    pub(super) fn end(&mut self, failure: Option<Failure>, now: Timestamp) {
         self.ending = Some(Ending {
             since: now,
             failure,
@@ -92,7 +103,10 @@ impl Engine {
 
     /// Also those that have begun to run only now.
     fn stop_all(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        let grace = seconds(self.pod.deletion.unwrap_or(self.pod.grace_seconds));
+        let own = self.ending.as_ref().and_then(|ending| ending.failure.as_ref());
+        let own = own.and_then(|failure| failure.grace_seconds);
+        let grace = own.or(self.pod.deletion).unwrap_or(self.pod.grace_seconds);
+        let grace = seconds(grace);
         let running: Vec<String> = self
             .alive()
             .filter(|(_, attempt)| attempt.is_running() && attempt.stop.is_none())

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::back_off::{BackOff, after};
-use super::ending::Ending;
+use super::ending::{Ending, Failure};
 use super::plan::plan;
 use super::start::Starting;
 use super::state::{Attempt, Record, State};
@@ -189,6 +189,7 @@ impl Engine {
             Input::Probed { id, kind, outcome } => self.probed(&id, kind, &outcome, now, effects),
             Input::Cleaned(result) => self.cleaned(result, now, effects),
             Input::NotDeleted => self.not_deleted(now),
+            Input::Evicted(message) => self.evict(message, now, effects),
         }
     }
 
@@ -225,6 +226,20 @@ impl Engine {
         }
     }
 
+    /// As upstream's eviction manager ends those that exceed their own limits (`localStorageEviction`).
+    fn evict(&mut self, message: String, now: Timestamp, effects: &mut Vec<Effect>) {
+        if self.ending.is_some() {
+            return;
+        }
+        effects.push(event(None, true, "Evicted", message.clone()));
+        let failure = Failure {
+            reason: "Evicted",
+            message,
+            grace_seconds: Some(limits::EVICTION_GRACE_SECONDS),
+        };
+        self.end(Some(failure), now);
+    }
+
     /// Its processes are gone with it.
     fn lose_sandbox(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         if self.ending.is_some() || self.sandbox.state != AskedState::Ready {
@@ -252,7 +267,12 @@ impl Engine {
                 if deadline <= now {
                     let message = "Pod was active on the node longer than the specified deadline";
                     effects.push(event(None, false, "DeadlineExceeded", message.to_owned()));
-                    self.end(Some(("DeadlineExceeded", message)), now);
+                    let failure = Failure {
+                        reason: "DeadlineExceeded",
+                        message: message.to_owned(),
+                        grace_seconds: None,
+                    };
+                    self.end(Some(failure), now);
                 } else {
                     self.wake_at(deadline);
                 }

@@ -69,6 +69,8 @@ pub enum Input {
     Cleaned(Result<(), String>),
     /// After [`Effect::Delete`], where it could not be done.
     NotDeleted,
+    /// It has used more than it may, as this message says: it ends at once.
+    Evicted(String),
     /// Time has gone by.
     Tick,
 }

@@ -624,6 +624,27 @@ fn a_deadline_fails_the_pod() {
 }
 
 #[test]
+fn a_pod_that_uses_more_than_it_may_is_evicted() {
+    let mut play = Play::new(json!({"containers": [main_container()], "terminationGracePeriodSeconds": 100}));
+    play = play.begin();
+    play.log();
+    let message = "Usage of EmptyDir volume \"disk\" exceeds the limit \"1Mi\". ";
+    play.give(Input::Evicted(message.to_owned()));
+    assert_eq!(
+        play.log(),
+        [
+            format!("Evicted: {message}").as_str(),
+            "Killing: Stopping container main",
+            "terminate main.0",
+            "clean",
+        ]
+    );
+    assert_eq!(play.phase(), "Failed");
+    assert_eq!(play.engine.status()["reason"], "Evicted");
+    assert_eq!(play.engine.status()["message"], message);
+}
+
+#[test]
 fn a_server_that_comes_back_finds_its_containers() {
     let mut play = Play::new(json!({"containers": [main_container()]})).begin();
     play.exit("main.0", 1);

@@ -48,6 +48,9 @@ pub(super) struct Worker {
     /// The volumes are being brought up to date; again, where more has changed meanwhile.
     refreshing: bool,
     stale: bool,
+    /// What the volumes hold is being counted; then not before this time again.
+    weighing: bool,
+    weigh_after: Timestamp,
 }
 
 /// What has come of something that was begun.
@@ -57,6 +60,8 @@ enum Done {
     Written(bool),
     Deleted(bool),
     Refreshed,
+    /// Which volume holds more than it may.
+    Weighed(Option<String>),
 }
 
 impl Worker {
@@ -80,6 +85,8 @@ impl Worker {
             delete: false,
             refreshing: false,
             stale: false,
+            weighing: false,
+            weigh_after: after(Timestamp::now(), limits::VOLUME_LIMIT_CHECK),
         }
     }
 
@@ -95,6 +102,7 @@ impl Worker {
             self.write();
             self.delete();
             self.refresh();
+            self.weigh();
             let wake = self.wake();
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -120,13 +128,18 @@ impl Worker {
         let retry = Some(self.write_after).filter(|_| !self.writing && self.patch().is_some());
         let place = self.place.lock();
         let waits = !self.refreshing && place.sandbox.is_some();
-        let refresh = place
-            .prepared
-            .as_ref()
+        let prepared = place.prepared.as_ref();
+        let refresh = prepared
             .and_then(|prepared| prepared.refresh_at)
             .filter(|_| waits);
+        let weigh = prepared
+            .filter(|prepared| !self.weighing && !prepared.limits.is_empty() && place.sandbox.is_some())
+            .map(|_| self.weigh_after);
         drop(place);
-        [self.engine.wake(), retry, refresh].into_iter().flatten().min()
+        [self.engine.wake(), retry, refresh, weigh]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn step(&mut self, input: Input) {
@@ -200,6 +213,13 @@ impl Worker {
             Ok(Done::Deleted(true)) => {}
             Ok(Done::Deleted(false)) => self.step(Input::NotDeleted),
             Ok(Done::Refreshed) => self.refreshing = false,
+            Ok(Done::Weighed(excess)) => {
+                self.weighing = false;
+                self.weigh_after = after(Timestamp::now(), limits::VOLUME_LIMIT_CHECK);
+                if let Some(message) = excess {
+                    self.step(Input::Evicted(message));
+                }
+            }
             // Whatever panicked is told nobody; a look at what is there finds out what has come of it.
             Err(_) => self.look_again(),
         }
@@ -287,6 +307,25 @@ impl Worker {
                 .delete(&PODS, &pod.namespace, &pod.name, &options)
                 .await;
             Done::Deleted(deleted.is_ok_and(|()| true))
+        });
+    }
+
+    /// Counts what the volumes of a pod hold that may not hold more than so much.
+    fn weigh(&mut self) {
+        if self.weighing || Timestamp::now() < self.weigh_after {
+            return;
+        }
+        let place = self.place.lock();
+        let prepared = place.prepared.clone().filter(|_| place.sandbox.is_some());
+        drop(place);
+        let Some(prepared) = prepared.filter(|prepared| !prepared.limits.is_empty()) else {
+            return;
+        };
+        self.weighing = true;
+        let object = self.engine.pod().object.clone();
+        self.running.spawn(async move {
+            let counted = tokio::task::spawn_blocking(move || prepared.excess(&object)).await;
+            Done::Weighed(counted.unwrap_or_default())
         });
     }
 

@@ -21,6 +21,7 @@ pub mod remove;
 pub(crate) mod scratch;
 pub mod shell;
 pub mod tokens;
+mod usage;
 
 pub use self::mounts::{Mount, Prepared, Tmpfs};
 pub use self::plan::refers_to;

@@ -57,6 +57,21 @@ pub(super) struct Ready {
 }
 
 impl Prepared {
+    /// A volume that holds more than it may, in upstream's words (`emptyDirLimitEviction`). Blocks for as long as it takes
+    /// to walk through all of them.
+    pub fn excess(&self, pod: &Value) -> Option<String> {
+        let exceeds = |(_, folder, most): &&(String, PathBuf, u64)| {
+            super::usage::bytes(folder).is_ok_and(|bytes| bytes > *most)
+        };
+        let (name, _, _) = self.limits.iter().find(exceeds)?;
+        let mut volumes = pod["spec"]["volumes"].as_array()?.iter();
+        let volume = volumes.find(|volume| volume["name"].as_str() == Some(name))?;
+        let limit = volume["emptyDir"]["sizeLimit"].as_str().unwrap_or_default();
+        Some(format!(
+            "Usage of EmptyDir volume {name:?} exceeds the limit {limit:?}. "
+        ))
+    }
+
     /// The mounts of a container that is about to start with this environment; what lies inside another mount comes behind
     /// it. Blocks shortly: paths inside of volumes are looked up, and made where they are missing; not so in a [`Tmpfs`],
     /// which only the sandbox sees ([`Prepared::mounts_seen_by`]).

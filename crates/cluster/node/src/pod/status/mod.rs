@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::engine::AskedState;
-use super::{Engine, shown};
+use super::{Engine, admission, shown};
 
 impl Engine {
     /// What the API server shall know now.
@@ -44,6 +44,13 @@ impl Engine {
             status["observedGeneration"] = Value::from(pod.generation);
         }
         if let Some((reason, message)) = failure {
+            // Nothing was made of it, so there is nothing to tell of its containers (`kubelet.go rejectPod`).
+            if admission::is_refusal(&reason)
+                && let Some(status) = status.as_object_mut()
+            {
+                status.remove("containerStatuses");
+                status.remove("initContainerStatuses");
+            }
             status["reason"] = Value::from(reason);
             if !message.is_empty() {
                 status["message"] = Value::from(message);
@@ -65,7 +72,7 @@ impl Engine {
     fn phase(&self, mains: &[Value], inits: &[Value]) -> (&'static str, Option<(String, String)>) {
         let stopped = self.is_stopped();
         let mut phase = phase::phase(&self.pod, mains, inits, stopped);
-        let failure = self.ending.as_ref().and_then(|ending| ending.failure);
+        let failure = self.ending.as_ref().and_then(|ending| ending.failure.as_ref());
         if failure.is_some() {
             phase = "Failed";
         }
@@ -82,7 +89,7 @@ impl Engine {
             phase = "Failed";
         }
         let told = failure
-            .map(|(reason, message)| (reason.to_owned(), message.to_owned()))
+            .map(|failure| (failure.reason.to_owned(), failure.message.clone()))
             .or_else(|| {
                 let text = |name: &str| {
                     let known = self.known[name]
