@@ -27,9 +27,6 @@ pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// What is kept of the begin of a line that comes in parts, to see how a body is framed: a name and a number.
 pub const FRAMING_LINE_BYTES_MAX: usize = 64;
 
-/// Headers of a request or of an answer.
-pub const HEADERS_MAX: usize = 128;
-
 /// Requests at once on one HTTP/2 connection (nginx: 128).
 pub const STREAMS_MAX: u32 = 250;
 

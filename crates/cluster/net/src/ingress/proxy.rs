@@ -42,7 +42,7 @@ pub struct Passage {
     request_id: Option<HeaderValue>,
     route: Option<Arc<Route>>,
     /// The service of the backend that was chosen: the route's or a canary's.
-    service: Arc<str>,
+    service: Option<Arc<str>>,
     target: Option<Target>,
     upstream: Option<Upstream>,
     answered: Option<Instant>,
@@ -159,7 +159,7 @@ impl Passage {
             trace: headers.get(&headers::TRACEPARENT).cloned(),
             request_id: None,
             route: None,
-            service: Arc::from(""),
+            service: None,
             target: None,
             upstream: None,
             answered: None,
@@ -253,7 +253,7 @@ impl Passage {
     ) -> Result<(Response<Incoming>, Option<OnUpgrade>), Failure> {
         let route = self.route.clone().ok_or(NO_ROUTE)?;
         let backend = choose_backend(&route, &request, || self.worker.random());
-        self.service = backend.service.clone();
+        self.service = Some(backend.service.clone());
         let (protocol, on_upgrade) = upgrade.unzip();
         if let Some(protocol) = protocol {
             request
@@ -442,7 +442,7 @@ impl Drop for Passage {
                     namespace: route.map_or("", |route| &*route.namespace),
                     ingress: route.map_or("", |route| &*route.ingress),
                     route: route.map_or("", |route| &*route.path),
-                    service: &self.service,
+                    service: self.service.as_deref().unwrap_or_default(),
                     version: self.target.as_ref().map_or("", |target| target.series.version()),
                     request_id: text(self.request_id.as_ref()),
                     trace_id: headers::trace_id(text(self.trace.as_ref())).unwrap_or_default(),
