@@ -40,6 +40,13 @@ fn actions_that_are_not_here_are_refused_with_a_hint() {
         &[("node/action.yml", "{name: n, runs: {using: node20, main: a.js}}")],
     );
     assert!(message.contains("node20"), "{message}");
+    let docker =
+        "{name: n, inputs: {a: {}}, runs: {using: docker, image: Dockerfile, args: ['${{ inputs.a }}']}}";
+    let (message, hint) = refusal("{uses: './d'}", &[("d/action.yml", docker)]);
+    assert!(
+        message.contains("of the kind 'docker'") && hint.contains("composite"),
+        "{message}"
+    );
     let (message, _) = refusal("{uses: 'docker://alpine'}", &[]);
     assert!(message.contains("runs a container"), "{message}");
     let (message, _) = refusal("{uses: actions/cache@v4, with: {path: x}}", &[]);
