@@ -84,10 +84,7 @@ impl Repositories {
         if self.find(name).is_ok() {
             return Err(GitError::Exists { name: name.clone() });
         }
-        let making = self
-            .root
-            .join(MAKING)
-            .join(format!("{}", name.as_str().replace('/', "+")));
+        let making = self.root.join(MAKING).join(name.as_str().replace('/', "+"));
         let failed = |path: &Path, error: &io::Error| GitError::io(path, error);
         private_folder(&making).map_err(|error| failed(&making, &error))?;
         let mut command = self.git.command(None);
