@@ -62,16 +62,6 @@ impl Terminal {
             stderr: None,
         }
     }
-
-    fn resize(&self, columns: u16, rows: u16) -> io::Result<()> {
-        let size = Winsize {
-            ws_row: rows,
-            ws_col: columns,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
-        Ok(tcsetwinsize(self.fd.get_ref(), size)?)
-    }
 }
 
 /// Our ends of new pipes, and the other ends in the order input, output, error.
@@ -148,7 +138,8 @@ pub struct Exec {
     pub stdout: Option<Stream>,
     /// What it complains.
     pub stderr: Option<Stream>,
-    terminal: Option<Terminal>,
+    /// The size of its terminal, if it has one.
+    pub resizer: Option<Resizer>,
     pid: u32,
     exit: oneshot::Receiver<Exit>,
     ended: Option<Exit>,
@@ -169,7 +160,7 @@ impl Exec {
             stdin: streams.stdin,
             stdout: streams.stdout,
             stderr: streams.stderr,
-            terminal,
+            resizer: terminal.map(Resizer::new),
             pid,
             exit,
             ended: None,
@@ -181,19 +172,6 @@ impl Exec {
     /// Its process, in the machine's numbering.
     pub fn pid(&self) -> u32 {
         self.pid
-    }
-
-    /// Sets the size of its terminal.
-    pub fn resize(&self, columns: u16, rows: u16) -> io::Result<()> {
-        match &self.terminal {
-            Some(terminal) => terminal.resize(columns, rows),
-            None => Ok(()),
-        }
-    }
-
-    /// Another handle to set the size of its terminal with, if it has one.
-    pub fn resizer(&self) -> Option<Resizer> {
-        self.terminal.clone().map(|terminal| Resizer { terminal })
     }
 
     /// Waits until it has ended. Its output may still have bytes in it then, and processes that it has left behind may
@@ -222,9 +200,19 @@ pub struct Resizer {
 }
 
 impl Resizer {
+    fn new(terminal: Terminal) -> Resizer {
+        Resizer { terminal }
+    }
+
     /// Sets it.
     pub fn resize(&self, columns: u16, rows: u16) -> io::Result<()> {
-        self.terminal.resize(columns, rows)
+        let size = Winsize {
+            ws_row: rows,
+            ws_col: columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        Ok(tcsetwinsize(self.terminal.fd.get_ref(), size)?)
     }
 }
 
@@ -237,7 +225,8 @@ pub struct Attachment {
     pub stdout: Option<Stream>,
     /// What it complains from now on.
     pub stderr: Option<Stream>,
-    terminal: Option<Terminal>,
+    /// The size of its terminal, if it has one.
+    pub resizer: Option<Resizer>,
 }
 
 impl Attachment {
@@ -246,20 +235,7 @@ impl Attachment {
             stdin: streams.stdin,
             stdout: streams.stdout,
             stderr: streams.stderr,
-            terminal,
+            resizer: terminal.map(Resizer::new),
         }
-    }
-
-    /// Sets the size of its terminal.
-    pub fn resize(&self, columns: u16, rows: u16) -> io::Result<()> {
-        match &self.terminal {
-            Some(terminal) => terminal.resize(columns, rows),
-            None => Ok(()),
-        }
-    }
-
-    /// Another handle to set the size of its terminal with, if it has one.
-    pub fn resizer(&self) -> Option<Resizer> {
-        self.terminal.clone().map(|terminal| Resizer { terminal })
     }
 }

@@ -34,6 +34,14 @@ pub(super) struct Made {
     pub(super) terminal: Option<OwnedFd>,
 }
 
+/// What is to be made.
+enum Making<'a> {
+    /// The container of the bundle.
+    Container,
+    /// Another process in it, by the file that describes it.
+    Process(&'a Path),
+}
+
 /// Where a container is kept.
 pub(super) struct Place<'a> {
     pub(super) id: &'a str,
@@ -50,37 +58,7 @@ impl Place<'_> {
     /// Creates the container that `config` describes. It waits for [`Place::start`].
     pub(super) fn create(&self, config: &Value, run: Run, stdio: Stdio3) -> Result<Made, SandboxError> {
         write(&self.folder.join("config.json"), config)?;
-        let console = Console::listen(self.folder, &stdio)?;
-        let pid = match self.runc {
-            Some(program) => {
-                let pid_file = self.folder.join("pid");
-                let mut command = self.command(program, "create", console.as_ref());
-                command
-                    .arg("--bundle")
-                    .arg(self.folder)
-                    .arg("--pid-file")
-                    .arg(&pid_file);
-                self.run(command.arg(self.id), stdio)?;
-                read_pid(&pid_file)?
-            }
-            None => {
-                // Words about what has been got over.
-                super::words::said();
-                let builder = self.builder(run, stdio, console.as_ref())?;
-                let container = builder
-                    .as_init(self.folder)
-                    .with_systemd(false)
-                    .build()
-                    .map_err(|error| translate(&error))?;
-                container.pid().map(|pid| pid.as_raw() as u32).ok_or_else(|| {
-                    SandboxError::Runtime("the container has ended before it was started".to_owned())
-                })?
-            }
-        };
-        Ok(Made {
-            pid,
-            terminal: console.map(Console::accept).transpose()?,
-        })
+        self.make(Making::Container, run, stdio)
     }
 
     /// Lets the container's program run.
@@ -106,42 +84,67 @@ impl Place<'_> {
     ) -> Result<Made, SandboxError> {
         let file = self.folder.join(format!("exec-{number}.json"));
         write(&file, process)?;
-        let made = self.enter(&file, run, stdio);
+        let made = self.make(Making::Process(&file), run, stdio);
         let _ = fs::remove_file(file);
         made
     }
 
-    fn enter(&self, file: &Path, run: Run, stdio: Stdio3) -> Result<Made, SandboxError> {
+    fn make(&self, what: Making<'_>, run: Run, stdio: Stdio3) -> Result<Made, SandboxError> {
         let console = Console::listen(self.folder, &stdio)?;
         let pid = match self.runc {
-            Some(program) => {
-                let pid_file = self.folder.join("pid");
-                let mut command = self.command(program, "exec", console.as_ref());
-                command
-                    .arg("--detach")
-                    .arg("--process")
-                    .arg(file)
-                    .arg("--pid-file")
-                    .arg(&pid_file);
-                self.run(command.arg(self.id), stdio)?;
-                read_pid(&pid_file)?
-            }
+            Some(program) => self.make_with_runc(program, &what, stdio, console.as_ref())?,
             None => {
+                // Words about what has been got over.
                 super::words::said();
                 let builder = self.builder(run, stdio, console.as_ref())?;
-                let pid = builder
-                    .as_tenant()
-                    .with_process(Some(file))
-                    .with_detach(true)
-                    .build()
-                    .map_err(|error| translate(&error))?;
-                pid.as_raw() as u32
+                let made = match what {
+                    Making::Container => builder
+                        .as_init(self.folder)
+                        .with_systemd(false)
+                        .build()
+                        .map(|container| container.pid()),
+                    Making::Process(file) => builder
+                        .as_tenant()
+                        .with_process(Some(file))
+                        .with_detach(true)
+                        .build()
+                        .map(Some),
+                };
+                let pid = made.map_err(|error| translate(&error))?;
+                pid.map(|pid| pid.as_raw() as u32).ok_or_else(|| {
+                    SandboxError::Runtime("the container has ended before it was started".to_owned())
+                })?
             }
         };
         Ok(Made {
             pid,
             terminal: console.map(Console::accept).transpose()?,
         })
+    }
+
+    fn make_with_runc(
+        &self,
+        program: &Path,
+        what: &Making<'_>,
+        stdio: Stdio3,
+        console: Option<&Console>,
+    ) -> Result<u32, SandboxError> {
+        let pid_file = self.folder.join("pid");
+        let mut command = match what {
+            Making::Container => {
+                let mut command = self.command(program, "create", console);
+                command.arg("--bundle").arg(self.folder);
+                command
+            }
+            Making::Process(file) => {
+                let mut command = self.command(program, "exec", console);
+                command.args(["--detach", "--process"]).arg(file);
+                command
+            }
+        };
+        command.arg("--pid-file").arg(&pid_file).arg(self.id);
+        self.run(&mut command, stdio)?;
+        read_pid(&pid_file)
     }
 
     fn builder(

@@ -23,7 +23,7 @@ const LOOK: &str = "
     done < /proc/mounts | sort -u
     ls -la /dev | grep -v total | tr -s ' ' | cut -d' ' -f1,3,4 | sort; ls /dev | sort; readlink /dev/fd /dev/ptmx /dev/stdin
     ls /proc/self/fd | wc -l
-    for file in cpu/cpu.shares cpu/cpu.cfs_quota_us memory/memory.limit_in_bytes pids/pids.max \
+    for file in cpu/cpu.shares cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us memory/memory.limit_in_bytes pids/pids.max \
                 cpu.weight cpu.max memory.max pids.max; do
         [ -e /sys/fs/cgroup/$file ] && echo $file $(cat /sys/fs/cgroup/$file)
     done
@@ -80,6 +80,18 @@ fn cases(world: &World) -> Vec<(&'static str, ContainerSpec)> {
     cases
 }
 
+/// What a program sees of the limits of that case, by the version of control groups.
+const LIMITS: [&[&str]; 2] = [
+    &[
+        "cpu/cpu.shares 256",
+        "cpu/cpu.cfs_quota_us 20000",
+        "cpu/cpu.cfs_period_us 100000",
+        "memory/memory.limit_in_bytes 67108864",
+        "pids/pids.max 64",
+    ],
+    &["cpu.max 20000 100000", "memory.max 67108864", "pids.max 64"],
+];
+
 /// Everything of one runtime: exit code and output by case.
 fn observe(runtime: Runtime) -> Vec<(&'static str, i32, Vec<String>)> {
     let mut seen = Vec::new();
@@ -130,6 +142,14 @@ fn a_program_sees_what_it_sees_under_runc() {
             missing.is_empty() && more.is_empty(),
             "{name}: runc {missing:#?}, ours {more:#?}"
         );
+        if *name == "limits" {
+            let has = |limits: &&[&str]| {
+                limits
+                    .iter()
+                    .all(|limit| our_lines.iter().any(|line| line == limit))
+            };
+            assert!(LIMITS.iter().any(has), "{our_lines:#?}");
+        }
         compared += our_lines.len();
     }
     println!("{compared} lines of {} containers are equal", ours.len());

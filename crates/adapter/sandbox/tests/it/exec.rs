@@ -128,7 +128,7 @@ fn a_terminal_has_a_size_and_an_end() {
         let mut one = sandbox.exec("one", spec).await.unwrap();
         let mut out = one.stdout.take().unwrap();
         assert!(until(&mut out, "/dev/pts/").await.starts_with("start\r\n"));
-        one.resize(132, 43).unwrap();
+        one.resizer.as_ref().unwrap().resize(132, 43).unwrap();
         one.stdin.as_mut().unwrap().write_all(b"words\n").await.unwrap();
         let rest = text(Some(out)).await;
         assert!(rest.contains("43 132\r\ngot words\r\nxterm\r\n"), "{rest:?}");
@@ -196,7 +196,7 @@ fn a_terminal_of_a_container_is_attached() {
         sandbox.create_container(spec).await.unwrap();
         sandbox.start("one").await.unwrap();
         let mut listener = sandbox.attach("one").await.unwrap();
-        listener.resize(99, 22).unwrap();
+        listener.resizer.as_ref().unwrap().resize(99, 22).unwrap();
         listener.stdin.as_mut().unwrap().write_all(b"it\n").await.unwrap();
         let out = text(listener.stdout.take()).await;
         assert!(out.ends_with("22 99\r\ngot it\r\n"), "{out:?}");

@@ -87,7 +87,7 @@ impl Job {
             stdin: exec.stdin.take(),
             stdout: exec.stdout.take(),
             stderr: exec.stderr.take(),
-            resizer: exec.resizer(),
+            resizer: exec.resizer.take(),
         };
         let ended = CancellationToken::new();
         let waiting = async {
@@ -109,7 +109,7 @@ impl Job {
         say: &mpsc::Sender<Say>,
     ) -> Value {
         let pipes = Pipes {
-            resizer: attachment.resizer(),
+            resizer: attachment.resizer.take(),
             stdin: attachment.stdin.take().filter(|_| self.options.stdin),
             stdout: attachment.stdout.take(),
             stderr: attachment.stderr.take(),
