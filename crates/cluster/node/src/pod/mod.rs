@@ -4,6 +4,7 @@
 //! by) and returns the [`Effect`]s to carry out; each effect that has an outcome comes back as an input. [`Engine::status`]
 //! is what the API server shall know, [`Engine::wake`] when to step again where nothing else happens. No clock, no I/O.
 
+pub mod admission;
 pub mod back_off;
 mod ending;
 mod engine;

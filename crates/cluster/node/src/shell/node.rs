@@ -27,6 +27,7 @@ use crate::environment::dns::{ClusterDns, Resolver};
 use crate::limits;
 use crate::measures::{self, Meter};
 use crate::node_object::{Facts, Heart, NodeError};
+use crate::pod::admission::{self, Room};
 use crate::pod::{Engine, Found, ImageFacts, Pod, Survivor};
 use crate::streams::Streams;
 use crate::volumes::local::Local;
@@ -71,6 +72,8 @@ struct Inner {
 struct Handle {
     place: Arc<Place>,
     seen: watch::Sender<Seen>,
+    /// What it has taken of the node.
+    room: Room,
 }
 
 impl Node {
@@ -341,6 +344,10 @@ impl Inner {
         let (id, now) = (pod.uid.clone(), Timestamp::now());
         let mut engine = Engine::new(pod, &self.ground.facts.address.to_string(), now);
         let (sandbox, survivor) = survivor.unzip();
+        let room = Room::of_pod(&object);
+        if survivor.is_none() && !gone && admission::is_new(&object) {
+            self.admit(&mut engine, room, now);
+        }
         engine.restore(survivor, now);
         let place = Arc::new(Place::default());
         place.lock().sandbox = sandbox;
@@ -351,7 +358,7 @@ impl Inner {
         });
         let worker = Worker::new(self.ground.clone(), place.clone(), engine, sight);
         let mut pods = self.pods.lock().unwrap_or_else(PoisonError::into_inner);
-        pods.insert(id.clone(), Handle { place, seen });
+        pods.insert(id.clone(), Handle { place, seen, room });
         drop(pods);
         let (inner, stop) = (self.clone(), stop.clone());
         tasks.spawn(async move {
@@ -362,6 +369,25 @@ impl Inner {
                 .unwrap_or_else(PoisonError::into_inner)
                 .remove(&id);
         });
+    }
+
+    /// Refuses a pod that the node has no room for.
+    fn admit(&self, engine: &mut Engine, room: Room, now: Timestamp) {
+        let Some(node) = self.ground.lookups.node() else {
+            return;
+        };
+        let pods = self.pods.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = pods
+            .values()
+            .filter(|handle| !admission::has_ended(&handle.seen.borrow().object));
+        let used = others.fold(Room::default(), |used, handle| used.and(handle.room));
+        drop(pods);
+        if let Some(refusal) = admission::refusal(room, used, Room::of_node(&node)) {
+            engine.refuse(&refusal, now);
+            let object = &engine.pod().object;
+            let (reason, message) = (refusal.reason, &refusal.message);
+            self.ground.recorder.tell(object, "", true, reason, message);
+        }
     }
 
     /// What the engine needs to know of a sandbox that lives on.
