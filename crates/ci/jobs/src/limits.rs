@@ -36,6 +36,12 @@ pub const OUTPUT_GRACE: Duration = Duration::from_millis(200);
 /// Between SIGTERM and SIGKILL of a step that is cancelled or takes too long, where nobody says otherwise.
 pub const STOP_GRACE: Duration = Duration::from_secs(10);
 
+/// What killed processes may take to go.
+pub const KILL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// After a step's process was killed by the kernel, how long its container is given to end with it.
+pub const SETTLE: Duration = Duration::from_millis(500);
+
 /// How often the disk that a job has used is looked at. A fast disk takes 500 MB meanwhile.
 pub const DISK_WATCH: Duration = Duration::from_millis(250);
 

@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use deploy_sandbox::{
     Attachment, ContainerSpec, Exec, ExecSpec, Options as SandboxOptions, Resources, Rootfs, Runtime,
@@ -26,7 +27,9 @@ use session::Session;
 
 use crate::error::JobsError;
 use crate::labels::Place;
-use crate::limits::{DEFAULT_DISK_BYTES, DEFAULT_MEMORY_BYTES, DEFAULT_PIDS, MAX_STEP_LOG_BYTES};
+use crate::limits::{
+    DEFAULT_DISK_BYTES, DEFAULT_MEMORY_BYTES, DEFAULT_PIDS, KILL_PATIENCE, MAX_STEP_LOG_BYTES,
+};
 use crate::root::{Machine, Root, Roots};
 
 /// What a job may use.
@@ -105,6 +108,9 @@ struct Life {
     /// Its first process ends when this does: also when the server is killed.
     _line: Attachment,
 }
+
+/// SIGKILL
+const KILL: i32 = 9;
 
 /// Ends when its standard input does, and reaps what steps leave behind. Asked to end it does not: that is for steps.
 const FIRST: &str = "trap '' TERM INT HUP; exec 3<&0; cat <&3 >/dev/null & wait";
@@ -277,14 +283,41 @@ impl Room {
             .map_err(|error| SandboxError::Runtime(format!("opening the job's root: {error}")))
     }
 
-    /// Asks all processes of the room's steps to end, or ends them. After the latter the next step lives in a container
-    /// of its own.
+    /// Sends a signal to all processes of the room's steps.
     pub(crate) async fn signal(&self, signal: i32) {
-        let id = self.current.lock().await.as_ref().map(|life| life.id.clone());
-        if let Some(id) = id {
+        if let Some(id) = self.living().await {
             // One that has just ended needs no signal.
             let _ = self.sandbox.kill(&id, signal, true).await;
         }
+    }
+
+    /// Ends all processes of the room's steps. The next step lives in a container of its own, with the same files.
+    pub(crate) async fn kill(&self) {
+        self.signal(KILL).await;
+        self.settle(KILL_PATIENCE).await;
+    }
+
+    /// Waits for the end of the container, if it comes in time: the kernel may end it with a step.
+    pub(crate) async fn settle(&self, patience: Duration) {
+        let Some(id) = self.living().await else { return };
+        let mut events = self.sandbox.events();
+        let ended = async {
+            while self
+                .sandbox
+                .container(&id)
+                .is_some_and(|info| info.exit.is_none())
+            {
+                if events.next().await.is_none() {
+                    return;
+                }
+            }
+        };
+        // Where it lives on, the next step lives in it.
+        let _ = tokio::time::timeout(patience, ended).await;
+    }
+
+    async fn living(&self) -> Option<String> {
+        self.current.lock().await.as_ref().map(|life| life.id.clone())
     }
 
     /// The container that runs, or another one.

@@ -5,13 +5,14 @@ mod mask;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use deploy_image::{Hold, Store};
 use deploy_sandbox::Mount;
 
 use crate::error::JobsError;
 use crate::labels::Place;
+use crate::room::locked;
 pub(crate) use host::Machine;
 
 /// Layers for an overlay, and what comes with them.
@@ -28,10 +29,11 @@ pub(crate) struct Root {
 }
 
 /// Where roots come from.
-#[derive(Debug)]
 pub(crate) struct Roots {
     machine: Machine,
     images: PathBuf,
+    /// Opened once, when the first job wants an image.
+    store: Mutex<Option<Arc<Store>>>,
 }
 
 /// Without a word from an image or the machine (Docker's default).
@@ -43,6 +45,7 @@ impl Roots {
         Roots {
             machine: machine.kept_in(folder),
             images: images.to_owned(),
+            store: Mutex::default(),
         }
     }
 
@@ -54,8 +57,17 @@ impl Roots {
         }
     }
 
+    fn store(&self) -> Result<Arc<Store>, JobsError> {
+        let mut store = locked(&self.store);
+        if let Some(store) = store.as_ref() {
+            return Ok(store.clone());
+        }
+        let opened = Arc::new(Store::open(&self.images)?);
+        Ok(store.insert(opened).clone())
+    }
+
     fn image(&self, name: &str) -> Result<Root, JobsError> {
-        let store = Store::open(&self.images)?;
+        let store = self.store()?;
         let hold = store.hold()?;
         let image = store.find(name).ok_or_else(|| JobsError::NoImage {
             name: name.to_owned(),

@@ -16,15 +16,18 @@ use super::job::{Context, Job, Stop};
 use crate::builtin;
 use crate::error::told;
 use crate::events::Event;
-use crate::limits::MAX_COMMAND_FILE_BYTES;
+use crate::limits::{MAX_COMMAND_FILE_BYTES, SETTLE};
 use crate::log::{Ended, Output, StepLog, Streams, step_log};
 use crate::place::{EVENT, FILES, TEMP, WORK};
 use crate::report::StepReport;
 use crate::room::{Inside, Room, absolute, blocking, locked};
 
-/// SIGTERM, SIGKILL
+/// SIGTERM
 const TERM: i32 = 15;
-const KILL: i32 = 9;
+
+/// The exit code of what SIGKILL has ended, also when a shell tells of its child. The sandbox says for the rest of a
+/// job's life that the kernel has killed one of its processes: only with this code it was this step's.
+const KILLED: i32 = 137;
 
 /// What a step comes to.
 pub(crate) struct Done {
@@ -401,7 +404,7 @@ async fn verdict(
     let text = match exit {
         _ if room.full() => full(room),
         Err(error) => told(&error),
-        Ok(exit) if exit.oom_killed => format!(
+        Ok(exit) if exit.oom_killed && exit.code == KILLED => format!(
             "A process of the job was killed: the job has more than its {} bytes of memory. Exit code {}.",
             room.limits().memory_bytes,
             exit.code
@@ -428,7 +431,13 @@ async fn attend(
     mut closed: oneshot::Receiver<()>,
 ) -> Result<Exit, SandboxError> {
     tokio::select! {
-        exit = exec.wait() => return exit,
+        exit = exec.wait() => {
+            let killed = |exit: &Exit| exit.code == KILLED;
+            if exit.as_ref().map_or(true, killed) {
+                room.settle(SETTLE).await;
+            }
+            return exit;
+        }
         () = stop.token.cancelled() => {}
     }
     let grace = tokio::time::sleep(stop.grace());
@@ -445,7 +454,7 @@ async fn attend(
             () = &mut grace => {}
         }
     }
-    room.signal(KILL).await;
+    room.kill().await;
     match exit {
         Some(exit) => exit,
         None => exec.wait().await,

