@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fs;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -48,7 +49,8 @@ pub fn git() -> Option<Git> {
     match Git::find() {
         Ok(git) => Some(git),
         Err(error) => {
-            println!("skipped: {error}");
+            // One line, whatever the test's output is done with.
+            writeln!(std::io::stderr(), "skipped: {error}").ok();
             None
         }
     }
