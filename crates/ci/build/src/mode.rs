@@ -39,11 +39,11 @@ impl Modes {
                 maybe_execute,
             } => {
                 let execute = u32::from(maybe_execute && (folder || mode & 0o111 != 0));
-                let bits = (bits | execute) * 0o111 & who;
+                let bits = ((bits | execute) * 0o111) & who;
                 match how {
                     '+' => mode | bits,
                     '-' => mode & !bits,
-                    _ => mode & !who | bits,
+                    _ => (mode & !who) | bits,
                 }
             }
         })
