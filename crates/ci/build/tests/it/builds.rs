@@ -154,10 +154,7 @@ fn mounts_leave_nothing() {
         for layer in world.layers() {
             assert_eq!(entries(&layer), [], "mounts are not in a layer");
         }
-        let all: String = tree(&world.root.join("build"))
-            .into_iter()
-            .map(|(_, line)| line)
-            .collect();
+        let all: String = tree(&world.root.join("build")).into_values().collect();
         assert!(!all.contains("hidden-"), "a secret is on the disk");
         assert!(!world.config().to_string().contains("hidden-"));
     });

@@ -19,6 +19,9 @@ const KNOWN: &[(&str, &str)] = &[(
     "buildah leaves the empty file that it mounted its own over",
 )];
 
+/// What buildah 1.28 cannot read: ours is built alone.
+const UNREAD: &[&str] = &["heredocs"];
+
 #[test]
 fn buildah_makes_the_same() {
     let Some(debian) = std::env::var_os("DEPLOY_DEBIAN").map(PathBuf::from) else {
@@ -142,6 +145,9 @@ fn compare(world: &World, peer: &Peer, case: &Path) -> Vec<String> {
     let (built, heard) = world.build(&request);
     if let Err(error) = built {
         return vec![format!("{error:?}: {:?}", heard.lines)];
+    }
+    if UNREAD.iter().any(|unread| case.ends_with(unread)) {
+        return Vec::new();
     }
     let archive = peer.root.join("case.tar");
     let _ = fs::remove_file(&archive);
