@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -79,11 +80,54 @@ impl Client {
         })
     }
 
+    /// Sends a request with a body of this type; the status and the bytes. Of a watch: so many lines, or those that come
+    /// before it is silent for `silence`.
+    pub async fn answer(
+        &self,
+        (method, path, kind): (&str, &str, &str),
+        body: Vec<u8>,
+        lines: Option<usize>,
+        silence: Duration,
+    ) -> hyper::Result<(u16, Vec<u8>)> {
+        let (status, mut incoming) = self.open_as(method, path, kind, body.into()).await?;
+        let mut got = Vec::new();
+        let missing =
+            |got: &[u8]| lines.is_none_or(|lines| got.iter().filter(|byte| **byte == b'\n').count() < lines);
+        while missing(&got) {
+            let next = match lines {
+                None => incoming.frame().await,
+                Some(_) => match tokio::time::timeout(silence, incoming.frame()).await {
+                    Ok(next) => next,
+                    Err(_) => break,
+                },
+            };
+            let Some(frame) = next else { break };
+            if let Ok(data) = frame?.into_data() {
+                got.extend_from_slice(&data);
+            }
+        }
+        Ok((status, got))
+    }
+
     async fn open(&self, method: &str, path: &str, body: &Value) -> hyper::Result<(u16, Incoming)> {
         let kind = match method {
             "PATCH" => "application/merge-patch+json",
             _ => "application/json",
         };
+        let body = match body {
+            Value::Null => Bytes::new(),
+            body => body.to_string().into(),
+        };
+        self.open_as(method, path, kind, body).await
+    }
+
+    async fn open_as(
+        &self,
+        method: &str,
+        path: &str,
+        kind: &str,
+        body: Bytes,
+    ) -> hyper::Result<(u16, Incoming)> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("https://{}{path}", self.address))
@@ -91,10 +135,6 @@ impl Client {
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        let body = match body {
-            Value::Null => Bytes::new(),
-            body => body.to_string().into(),
-        };
         let request = request.body(Full::new(body)).expect("the path is one");
         let mut sender = self.sender.clone();
         sender.ready().await?;

@@ -22,6 +22,8 @@ static MARKS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"kube-api-access-[a-z0-9]{5}", "TOKEN-VOLUME"),
         // Why a registry does not answer is the runtime's word.
         (r#"(ErrImagePull: |Failed to pull image "[^"]*": ).*"#, "${1}WHY"),
+        // The machine's name here.
+        ("(Successfully assigned [^ ]+ to ).*", "${1}NODE"),
         // How long something took.
         (r"(?-u:\b)in [0-9]+(\.[0-9]+)?m?s(?-u:\b)", "in SPAN"),
         (

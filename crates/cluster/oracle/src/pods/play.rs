@@ -77,9 +77,14 @@ impl Stage<'_> {
             Act::Event(of, reason) => self.told(of, reason),
             Act::Log(pod, container, previous, line) => self.log(pod, container, *previous, line),
             Act::Status(pod, name) => {
-                let answer = self.send("GET", &self.path("Pod", pod), "application/json", None)?;
-                let pod = answer.json().unwrap_or_default();
-                self.observe(&format!("status {name}"), pod["status"].clone())
+                let settled = |event: &Value| {
+                    let object = &event["object"];
+                    is_settled(&object["status"]).then(|| object["status"].clone())
+                };
+                let status = self.follow("Pod", Some(pod), &mut |event| settled(event));
+                let status =
+                    status.map_err(|last| format!("{pod} has ended and keeps its sandbox: {last}"))?;
+                self.observe(&format!("status {name}"), status)
             }
         }
     }
@@ -228,6 +233,10 @@ impl Stage<'_> {
         let list = self.send("GET", &path, "", None)?.json().unwrap_or_default();
         let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for event in list["items"].as_array().into_iter().flatten() {
+            // How soon a node takes pods, or a volume is bound, is a matter of time.
+            if event["reason"] == "FailedScheduling" {
+                continue;
+            }
             let about = &event["involvedObject"];
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
             let line = format!(
@@ -248,6 +257,14 @@ impl Stage<'_> {
         }
         Ok(())
     }
+}
+
+/// A pod that has ended loses its sandbox a moment later; before that its status says this or that.
+fn is_settled(status: &Value) -> bool {
+    let conditions = status["conditions"].as_array().into_iter().flatten();
+    let mut sandbox = conditions.filter(|condition| condition["type"] == "PodReadyToStartContainers");
+    let is_over = status["phase"] == "Succeeded" || status["phase"] == "Failed";
+    !is_over || sandbox.any(|condition| condition["status"] == "False")
 }
 
 /// Between two looks at a log, which tells nobody when it grows.

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use deploy_image::{Config, Contents, Pack, Store, write_archive};
+use deploy_cluster_oracle::pods::image;
+use deploy_image::Store;
 use serde_json::{Value, json};
 
 use crate::cluster::server::{Server, deploy};
@@ -19,25 +20,34 @@ const LOOK: Duration = Duration::from_millis(10);
 /// Set for the process that runs in the new network.
 const INSIDE: &str = "DEPLOY_TEST_NETWORK";
 
-const BUSYBOX: &str = "/bin/busybox";
-pub const IMAGE: &str = "deploy.test/busybox:1";
+pub const IMAGE: &str = deploy_cluster_oracle::pods::IMAGE;
 
 /// Runs the test of this name again in a network namespace of its own, with root's rights; true inside of it. A machine
 /// that cannot do that says so in a line.
 pub fn in_a_network_of_its_own(test: &str) -> bool {
+    unshared(test, &["--net"])
+}
+
+/// The same with mounts of its own, too.
+pub fn with_mounts_of_its_own(test: &str) -> bool {
+    unshared(test, &["--net", "--mount"])
+}
+
+fn unshared(test: &str, namespaces: &[&str]) -> bool {
     if std::env::var_os(INSIDE).is_some() {
         let up = Command::new("ip").args(["link", "set", "lo", "up"]).status();
         assert!(up.is_ok_and(|status| status.success()), "loopback can be used");
         return true;
     }
     let there = |path: &str| Path::new(path).exists();
-    if !rustix::process::geteuid().is_root() || !there(BUSYBOX) || !there("/usr/bin/unshare") {
-        println!("skipped: {test} needs root, unshare and {BUSYBOX}");
+    if !rustix::process::geteuid().is_root() || !there(image::BUSYBOX) || !there("/usr/bin/unshare") {
+        println!("skipped: {test} needs root, unshare and {}", image::BUSYBOX);
         return false;
     }
     let program = std::env::current_exe().expect("this test");
     let status = Command::new("unshare")
-        .args(["--net", "--"])
+        .args(namespaces)
+        .arg("--")
         .arg(program)
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
         .env(INSIDE, "1")
@@ -59,7 +69,18 @@ impl Machine {
     pub async fn start(name: &str) -> Machine {
         let folder = crate::fresh_folder(&format!("node-{name}"));
         load_image(&folder);
-        let server = Server::start_with_node(&folder, &[]);
+        Machine::start_in(folder, &[]).await
+    }
+
+    /// Starts one beside another: its ingress has these doors.
+    pub async fn start_beside(name: &str, http: &str, https: &str) -> Machine {
+        let folder = crate::fresh_folder(&format!("node-{name}"));
+        load_image(&folder);
+        Machine::start_in(folder, &["--ingress-http", http, "--ingress-https", https]).await
+    }
+
+    async fn start_in(folder: PathBuf, arguments: &[&str]) -> Machine {
+        let server = Server::start_with_node(&folder, arguments);
         let client = Client::connect(&server.kubeconfig()).await;
         let machine = Machine {
             server: Some(server),
@@ -190,13 +211,7 @@ impl Machine {
     /// Waits until an attempt of the main container of a pod has written this, leaving out what CRI writes before each
     /// line: a process that runs need not have written yet.
     pub async fn log(&self, pod: &Value, attempt: u32, expected: &str) {
-        let text = |name: &str| pod["metadata"][name].as_str().expect("it has one").to_owned();
-        let folder = format!("{}_{}_{}", text("namespace"), text("name"), text("uid"));
-        let path = self
-            .folder
-            .join("data/cluster/node/logs")
-            .join(folder)
-            .join(format!("main/{attempt}.log"));
+        let path = self.log_path(pod, attempt);
         let mut log = String::new();
         let writing = async {
             let mut looks = tokio::time::interval(LOOK);
@@ -207,6 +222,60 @@ impl Machine {
         };
         let is_written = tokio::time::timeout(PATIENCE, writing).await.is_ok();
         assert!(is_written, "{}: {log:?}, not {expected:?}", path.display());
+    }
+
+    /// Runs a script in a pod to its end, which must be a good one: what it wrote.
+    pub async fn says(&self, name: &str, script: &str, shape: impl FnOnce(&mut Value)) -> String {
+        let path = self
+            .pod(name, script, |pod| {
+                pod["spec"]["restartPolicy"] = json!("Never");
+                shape(pod);
+            })
+            .await;
+        let pod = self
+            .wait(&path, |pod| {
+                pod["status"]["phase"] == "Succeeded" || pod["status"]["phase"] == "Failed"
+            })
+            .await;
+        let log = self.written(&pod);
+        assert_eq!(pod["status"]["phase"], "Succeeded", "{name}: {log}");
+        log
+    }
+
+    /// What the first attempt of the main container of a pod that has ended wrote, without what CRI writes before lines.
+    pub fn written(&self, pod: &Value) -> String {
+        written(&self.log_path(pod, 0))
+    }
+
+    fn log_path(&self, pod: &Value, attempt: u32) -> PathBuf {
+        let text = |name: &str| pod["metadata"][name].as_str().expect("it has one").to_owned();
+        let folder = format!("{}_{}_{}", text("namespace"), text("name"), text("uid"));
+        let logs = self.folder.join("data/cluster/node/logs").join(folder);
+        logs.join(format!("main/{attempt}.log"))
+    }
+
+    /// What a command in a container says.
+    pub fn exec(&self, pod: &str, command: &[&str]) -> String {
+        let output = Command::new("kubectl")
+            .args(["exec", pod, "--"])
+            .args(command)
+            .env("KUBECONFIG", self.folder.join("kubeconfig"))
+            .env("HOME", &self.folder)
+            .output()
+            .expect("kubectl runs");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{pod}: {errors}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Changes an object by a merge patch.
+    pub async fn patch(&self, path: &str, with: Value) {
+        let (status, answer) = self
+            .client
+            .send("PATCH", path, &with)
+            .await
+            .expect("the server is there");
+        assert_eq!(status, 200, "{path}: {answer}");
     }
 
     /// Processes whose command line has this word.
@@ -235,12 +304,20 @@ impl Machine {
                 .filter(|line| line.contains(&folder))
                 .map(str::to_owned),
         );
+        let id = id(&self.folder);
+        let groups = std::fs::read_dir("/sys/fs/cgroup").expect("cgroups").flatten();
+        let groups = groups.map(|controller| controller.path().join(format!("deploy-{id}")));
+        left.extend(
+            groups
+                .filter(|path| path.exists())
+                .map(|path| path.display().to_string()),
+        );
         let links = Command::new("ip").args(["-o", "link"]).output().expect("ip runs");
         let links = String::from_utf8_lossy(&links.stdout).into_owned();
         left.extend(
             links
                 .lines()
-                .filter(|line| line.contains("deploy"))
+                .filter(|line| line.contains(&format!("deploy{id}")))
                 .map(str::to_owned),
         );
         let tables = Command::new("nft").args(["list", "tables"]).output();
@@ -250,7 +327,7 @@ impl Machine {
         left.extend(
             tables
                 .lines()
-                .filter(|line| line.contains("deploy"))
+                .filter(|line| line.contains(&format!("deploy-{id}")))
                 .map(str::to_owned),
         );
         if Machine::processes(&folder) > 0 {
@@ -262,7 +339,7 @@ impl Machine {
     fn sweep(&mut self) {
         let mut server = self.server.take();
         let swept = deploy(&self.folder)
-            .args(["cluster", "down"])
+            .args(["cluster", "down", "--force"])
             .output()
             .expect("the binary runs");
         if let Some(server) = server.take() {
@@ -277,7 +354,7 @@ impl Drop for Machine {
     fn drop(&mut self) {
         if let Some(server) = self.server.take() {
             drop(server);
-            let _ = deploy(&self.folder).args(["cluster", "down"]).output();
+            let _ = deploy(&self.folder).args(["cluster", "down", "--force"]).output();
         }
     }
 }
@@ -295,48 +372,30 @@ pub fn state<'a>(pod: &'a Value, which: &str) -> &'a Value {
 }
 
 fn load_image(folder: &Path) {
-    let root = folder.join("image");
-    for part in ["bin", "tmp", "etc", "proc", "dev", "sys", "www"] {
-        std::fs::create_dir_all(root.join(part)).expect("a folder");
-    }
-    std::fs::copy(BUSYBOX, root.join("bin/busybox")).expect("it is there");
-    for name in [
-        "sh", "sleep", "echo", "cat", "httpd", "nc", "id", "hostname", "true", "false", "dd", "tail", "ls",
-        "env", "head", "touch", "test", "kill", "trap",
-    ] {
-        std::os::unix::fs::symlink("busybox", root.join("bin").join(name)).expect("a link");
-    }
-    std::fs::write(
-        root.join("etc/passwd"),
-        "root:x:0:0::/:/bin/sh\napp:x:1000:1001::/:/bin/sh\n",
-    )
-    .expect("a file");
-    std::fs::write(
-        root.join("etc/group"),
-        "root:x:0:\napp:x:1001:\nmore:x:1002:app\n",
-    )
-    .expect("a file");
-    let archive = folder.join("image.tar");
-    let reference = IMAGE.parse().expect("a reference");
-    let config = Config {
-        env: vec!["PATH=/bin".to_owned()],
-        ..Config::default()
-    };
-    let contents = Contents {
-        reference: &reference,
-        config: &config,
-        layers: &[root],
-        pack: Pack {
-            root_owned: true,
-            mtime_s: Some(0),
-        },
-    };
-    write_archive(&archive, &contents).expect("an archive");
+    let probe = probe();
+    let more: Vec<(&str, &Path)> = probe.iter().map(|path| ("bin/probe", path.as_path())).collect();
+    let archive = image::archive(folder, IMAGE, &[], &more).expect("an archive");
     let images = folder.join("data/cluster/images");
     std::fs::create_dir_all(&images).expect("a folder");
     let store = Store::open(&images).expect("a store");
     let mut file = std::fs::File::open(&archive).expect("it was written");
     store.load_archive(&mut file, None).expect("it holds an image");
+}
+
+/// The static program of `cargo xtask image probe`, which `make test` builds before.
+pub fn probe() -> Option<PathBuf> {
+    let path = deploy_conformance::repository().join("target/images/probe/probe");
+    path.is_file().then_some(path)
+}
+
+/// What tells the cluster of this folder from others on the machine, as the binary computes it (FNV-1a).
+fn id(folder: &Path) -> String {
+    let whole = folder.join("data/cluster").canonicalize().expect("it was made");
+    let bytes = whole.as_os_str().as_encoded_bytes();
+    let hash = bytes.iter().fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
+    });
+    format!("{hash:08x}")
 }
 
 /// The lines of a log in CRI's format, without their heads.
