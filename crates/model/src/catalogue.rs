@@ -346,6 +346,24 @@ catalogue! {
         zh: "无法确定哪些镜像正在使用，因此没有删除任何镜像。",
             "请以运行集群的用户身份执行命令，并查看集群是否响应：deploy cluster status";
     }
+    CiNoWorkflow = "DEP-CI-001" {
+        en: "There is no workflow in {path}.",
+            "Put one into .deploy/workflows or .github/workflows, or name a file: deploy ci run --workflow FILE";
+        zh: "{path} 中没有流水线文件。",
+            "请放入 .deploy/workflows 或 .github/workflows，或指定文件：deploy ci run --workflow FILE";
+    }
+    CiWorkflowInvalid = "DEP-CI-002" {
+        en: "The workflow {path} cannot be run as it is written.",
+            "Correct the lines that the cause names. Nothing was run.";
+        zh: "流水线 {path} 的内容有误，无法运行。",
+            "请修改原因中指出的行。没有运行任何作业。";
+    }
+    CiCannotRun = "DEP-CI-003" {
+        en: "This machine cannot run jobs.",
+            "Run it as root. Without a way out of the sandbox: deploy ci run --network none";
+        zh: "本机无法运行作业。",
+            "请以 root 身份运行。若沙箱无需访问外部：deploy ci run --network none";
+    }
     BuildFileInvalid = "DEP-BUILD-001" {
         en: "{path} cannot be built as it is written.",
             "Correct the lines that the cause names, and build again. Nothing was carried out.";

@@ -1,6 +1,7 @@
-//! `cargo xtask bench [render] [cluster] [node] [registry] [build] [--short]`: every budget with its figure, beside the real program in the same run.
+//! `cargo xtask bench [render] [cluster] [node] [registry] [build] [ci] [--short]`: every budget with its figure, beside the real program in the same run.
 
 mod build;
+mod ci;
 mod cluster;
 mod inputs;
 mod measure;
@@ -26,10 +27,10 @@ pub fn run(args: &[String]) -> Outcome {
     let short = args.iter().any(|arg| arg == "--short");
     if let Some(unknown) = args
         .iter()
-        .find(|arg| !["render", "cluster", "node", "registry", "build", "--short"].contains(&arg.as_str()))
+        .find(|arg| !["render", "cluster", "node", "registry", "build", "ci", "--short"].contains(&arg.as_str()))
     {
         return Err(format!(
-            "no bench is named {unknown}; there are: render, cluster, node, registry, build"
+            "no bench is named {unknown}; there are: render, cluster, node, registry, build, ci"
         ));
     }
     if let Some(outcome) = node::inside(short) {
@@ -54,6 +55,9 @@ pub fn run(args: &[String]) -> Outcome {
     }
     if asked("build") {
         lines.extend(build::run(short)?);
+    }
+    if asked("ci") {
+        lines.extend(ci::run(short)?);
     }
     println!("\n| case | ours | the real program | figure | target | |\n|---|---|---|---|---|---|");
     for line in &lines {

@@ -3,6 +3,7 @@
 mod audit;
 mod backup;
 mod build;
+mod ci;
 mod cluster;
 mod completion;
 mod config;
@@ -79,6 +80,12 @@ const ALL: &[Entry] = &[
         name: "run",
         command: run::command,
         run: run::run,
+        settings: Need::Before,
+    },
+    Entry {
+        name: "ci",
+        command: ci::command,
+        run: ci::run,
         settings: Need::Before,
     },
     Entry {

@@ -207,6 +207,9 @@ deploy run cluster --api-only --data-dir /tmp/test --listen 127.0.0.1:0 --kubeco
 # A second cluster beside the first
 deploy run cluster --data-dir /srv/second --port-offset 100 --service-cidr 10.112.0.0/16",
     },
+    ci: super::ci::CI_EN,
+    ci_run: super::ci::RUN_EN,
+    ci_words: super::ci::EN,
     run_registry: super::registry::RUN_EN,
     registry_words: super::registry::EN,
     build: super::build::BUILD_EN,

@@ -5,6 +5,7 @@
 pub mod build;
 mod en;
 pub mod ledger;
+mod ci;
 mod registry;
 mod zh;
 
@@ -78,6 +79,9 @@ pub struct Texts {
 
     pub run: CommandText,
     pub run_cluster: CommandText,
+    pub ci: CommandText,
+    pub ci_run: CommandText,
+    pub ci_words: ci::CiWords,
     pub run_registry: CommandText,
     pub registry_words: registry::RegistryWords,
     pub build: CommandText,

@@ -206,6 +206,9 @@ deploy run cluster --api-only --data-dir /tmp/test --listen 127.0.0.1:0 --kubeco
 # 在第一个集群旁边再启动一个
 deploy run cluster --data-dir /srv/second --port-offset 100 --service-cidr 10.112.0.0/16",
     },
+    ci: super::ci::CI_ZH,
+    ci_run: super::ci::RUN_ZH,
+    ci_words: super::ci::ZH,
     run_registry: super::registry::RUN_ZH,
     registry_words: super::registry::ZH,
     build: super::build::BUILD_ZH,
