@@ -230,7 +230,14 @@ impl Stage<'_> {
     /// Events are counted and come late or more than once; which there are at all is compared, object by object.
     fn events(&mut self) -> Result<(), String> {
         let path = format!("/api/v1/namespaces/{}/events", self.namespace);
-        let list = self.send("GET", &path, "", None)?.json().unwrap_or_default();
+        let deadline = Instant::now() + PATIENCE;
+        let list = loop {
+            let list = self.send("GET", &path, "", None)?.json().unwrap_or_default();
+            if all_told(&list) || Instant::now() > deadline {
+                break list;
+            }
+            std::thread::sleep(LOOK);
+        };
         let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for event in list["items"].as_array().into_iter().flatten() {
             // How soon a node takes pods, or a volume is bound, is a matter of time.
@@ -257,6 +264,21 @@ impl Stage<'_> {
         }
         Ok(())
     }
+}
+
+/// Events are written by the way: whether each container that was made is told to have started, or to have failed.
+fn all_told(list: &Value) -> bool {
+    let events = || list["items"].as_array().into_iter().flatten();
+    let about = |event: &Value| {
+        let object = &event["involvedObject"];
+        (object["name"].clone(), object["fieldPath"].clone())
+    };
+    let mut made = events().filter(|event| event["reason"] == "Created");
+    made.all(|made| {
+        events().any(|event| {
+            (event["reason"] == "Started" || event["reason"] == "Failed") && about(event) == about(made)
+        })
+    })
 }
 
 /// A pod that has ended loses its sandbox a moment later; before that its status says this or that.
