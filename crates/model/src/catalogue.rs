@@ -364,6 +364,12 @@ catalogue! {
         zh: "本机无法运行作业。",
             "请以 root 身份运行。若沙箱无需访问外部：deploy ci run --network none";
     }
+    CiProblem = "DEP-CI-004" {
+        en: "The workflow {path} cannot be run as it is.",
+            "{next}";
+        zh: "流水线 {path} 目前无法运行。",
+            "{next}";
+    }
     BuildFileInvalid = "DEP-BUILD-001" {
         en: "{path} cannot be built as it is written.",
             "Correct the lines that the cause names, and build again. Nothing was carried out.";

@@ -7,6 +7,7 @@ mod en;
 pub mod ledger;
 mod ci;
 mod registry;
+pub mod workflows;
 mod zh;
 
 use deploy_model::Lang;
