@@ -25,10 +25,9 @@ struct Line {
 /// Runs the named benches, or all.
 pub fn run(args: &[String]) -> Outcome {
     let short = args.iter().any(|arg| arg == "--short");
-    if let Some(unknown) = args
-        .iter()
-        .find(|arg| !["render", "cluster", "node", "registry", "build", "ci", "--short"].contains(&arg.as_str()))
-    {
+    if let Some(unknown) = args.iter().find(|arg| {
+        !["render", "cluster", "node", "registry", "build", "ci", "--short"].contains(&arg.as_str())
+    }) {
         return Err(format!(
             "no bench is named {unknown}; there are: render, cluster, node, registry, build, ci"
         ));

@@ -17,8 +17,6 @@ struct Pattern {
     parts: Vec<Part>,
     /// The folder below which all matches are.
     root: PathBuf,
-    /// False where the pattern is a plain path.
-    wild: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -61,12 +59,6 @@ impl Patterns {
         roots
     }
 
-    /// The patterns that are plain paths.
-    pub(crate) fn plain(&self) -> impl Iterator<Item = &Path> {
-        let plain = self.0.iter().filter(|pattern| !pattern.wild && !pattern.exclude);
-        plain.map(|pattern| pattern.root.as_path())
-    }
-
     /// Whether an absolute path is asked for. Later patterns win.
     pub(crate) fn matches(&self, path: &Path) -> bool {
         let names: Vec<Vec<char>> = names(path);
@@ -97,7 +89,6 @@ impl Pattern {
             exclude,
             parts: all.iter().map(part).collect(),
             root,
-            wild: plain < all.len(),
         }
     }
 

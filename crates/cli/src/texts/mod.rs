@@ -3,9 +3,9 @@
 //! Errors are in the catalogue of `deploy-model`, because every part of Deploy has them.
 
 pub mod build;
+mod ci;
 mod en;
 pub mod ledger;
-mod ci;
 mod registry;
 pub mod workflows;
 mod zh;

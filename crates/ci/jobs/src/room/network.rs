@@ -36,26 +36,28 @@ impl std::fmt::Debug for Way {
     }
 }
 
+/// What a trait object gives that has to wait.
+pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
 /// What networks with a way out are made by: `deploy-cluster-net` behind it. Errors are for people.
 pub trait Exits: Send + Sync + 'static {
     /// Makes what all jobs share, under a name of eight letters and digits.
-    fn open(&self, id: &str) -> Pin<Box<dyn Future<Output = Result<Arc<dyn Exit>, String>> + Send + '_>>;
+    fn open(&self, id: &str) -> Later<'_, Result<Arc<dyn Exit>, String>>;
 
     /// Removes what a server that was killed has left under this name.
-    fn sweep(&self, id: &str) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+    fn sweep(&self, id: &str) -> Later<'_, ()>;
 }
 
 /// One way out, that all jobs of a server share.
 pub trait Exit: Send + Sync + 'static {
     /// A namespace for a job: the file that it is entered by, and the job's address.
-    fn join(&self, job: &str)
-    -> Pin<Box<dyn Future<Output = Result<(PathBuf, String), String>> + Send + '_>>;
+    fn join(&self, job: &str) -> Later<'_, Result<(PathBuf, String), String>>;
 
     /// Takes it away.
-    fn leave(&self, job: &str) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>>;
+    fn leave(&self, job: &str) -> Later<'_, Result<(), String>>;
 
     /// Removes all of it.
-    fn close(&self) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>>;
+    fn close(&self) -> Later<'_, Result<(), String>>;
 }
 
 /// The networks of all jobs of a server.

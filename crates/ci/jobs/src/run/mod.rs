@@ -9,7 +9,6 @@ mod step;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use deploy_workflow::run::{Effect, Groups, Input};
@@ -113,7 +112,6 @@ pub struct Runner {
     ledger: Arc<dyn Ledger>,
     groups: Mutex<Members>,
     tasks: TaskTracker,
-    number: AtomicU64,
 }
 
 /// Concurrency groups, and how runs are told of them.
@@ -141,7 +139,6 @@ impl Runner {
             ledger: options.ledger,
             groups: Mutex::default(),
             tasks: TaskTracker::new(),
-            number: AtomicU64::new(0),
         }))
     }
 

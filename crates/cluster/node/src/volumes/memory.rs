@@ -28,7 +28,7 @@ pub fn folder(name: &str) -> Option<PathBuf> {
 
 fn made(place: &Path, name: &str) -> Option<PathBuf> {
     let found = rustix::fs::statfs(place).ok()?;
-    if i64::try_from(found.f_type).ok()? != TMPFS {
+    if found.f_type != TMPFS {
         return None;
     }
     let folder = place.join(name);
