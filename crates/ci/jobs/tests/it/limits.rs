@@ -54,7 +54,7 @@ fn a_log_without_an_end_is_cut_and_the_step_ends_well() {
     run("log", |mut world| async move {
         world.limits.step_log_bytes = 1 << 20;
         let steps = vec![
-            sh("head -c 4m /dev/zero | tr '\\0' x | fold -w 1000; echo '::set-output name=a::b'"),
+            sh("head -c 4m /dev/zero | tr '\\0' x | fold -w 1000; echo; echo '::set-output name=a::b'"),
             sh("echo $OUT_a"),
         ];
         let played = world.play(steps).await;

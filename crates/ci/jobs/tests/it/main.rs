@@ -1,4 +1,9 @@
 //! Rooms, steps and limits with real sandboxes; act's workflows.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "the lints excuse test functions, not what they call"
+)]
 
 mod act;
 mod limits;

@@ -149,13 +149,12 @@ impl World {
         steps: Vec<Step>,
         cancel: CancellationToken,
     ) -> Played {
-        let (order, events) = self.order(id, 1);
+        let (order, _) = self.order(id, 1);
         let machine = Box::new(Script::new(steps));
         let report = runner.run(order, machine, cancel).await.unwrap();
         Played {
             logs: runner.logs().to_owned(),
             report,
-            events,
         }
     }
 }
@@ -164,7 +163,6 @@ impl World {
 pub struct Played {
     pub logs: PathBuf,
     pub report: RunReport,
-    pub events: broadcast::Receiver<Event>,
 }
 
 impl Played {
@@ -253,11 +251,6 @@ pub fn uses(builtin: Builtin, with: &[(&str, &str)]) -> Step {
 }
 
 impl Step {
-    pub fn env(mut self, name: &str, value: &str) -> Step {
-        self.env.insert(name.to_owned(), value.to_owned());
-        self
-    }
-
     pub fn within(mut self, folder: &str) -> Step {
         self.cwd = Some(folder.to_owned());
         self

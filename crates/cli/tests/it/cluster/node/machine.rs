@@ -268,16 +268,6 @@ impl Machine {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// Changes an object by a merge patch.
-    pub async fn patch(&self, path: &str, with: Value) {
-        let (status, answer) = self
-            .client
-            .send("PATCH", path, &with)
-            .await
-            .expect("the server is there");
-        assert_eq!(status, 200, "{path}: {answer}");
-    }
-
     /// Processes whose command line has this word.
     pub fn processes(word: &str) -> usize {
         let all = std::fs::read_dir("/proc").expect("proc").flatten();
