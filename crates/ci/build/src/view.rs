@@ -64,9 +64,16 @@ fn mounted(view: View<'_>) -> io::Result<PathBuf> {
         fs::create_dir_all(folder)?;
     }
     let mut lower = Vec::new();
+    // Two steps may have written the same: what the layer below says then, the one above says too.
+    let mut folders: Vec<&PathBuf> = Vec::new();
+    for folder in view.lower {
+        if !folders.contains(&folder) {
+            folders.push(folder);
+        }
+    }
     let missing = if view.upper.is_some() { 1 } else { 2 };
-    let padding = missing.max(view.lower.len()) - view.lower.len();
-    for (place, folder) in view.lower.iter().chain(&none[..padding]).enumerate() {
+    let padding = missing.max(folders.len()) - folders.len();
+    for (place, folder) in folders.into_iter().chain(&none[..padding]).enumerate() {
         let name = format!("{place:x}");
         let _ = fs::remove_file(links.join(&name));
         symlink(folder, links.join(&name))?;

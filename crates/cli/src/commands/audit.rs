@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use deploy_model::{Code, Diagnostic, Exit, Lang};
 use deploy_store::{ActorKind, OpenError, Query, ReadError, Reader, Stored, limits};
 use deploy_template::func::Host;
-use jiff::civil::{Date, DateTime};
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -224,11 +224,8 @@ fn moment(given: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
     if let Ok(at) = given.parse::<Timestamp>() {
         return Some(at);
     }
-    let civil = given
-        .parse::<Date>()
-        .map(|date| date.at(0, 0, 0, 0))
-        .or_else(|_| given.parse::<DateTime>())
-        .ok()?;
+    // A date alone is its midnight; read as a date, a time behind it would be passed over.
+    let civil = given.parse::<DateTime>().ok()?;
     zone.to_timestamp(civil).ok()
 }
 

@@ -57,6 +57,18 @@ fn unmount(path: &Path) {
     let _ = umount2(path, MntFlags::MNT_DETACH);
 }
 
+/// An image may have a layer twice (an empty one, mostly). The kernel takes no folder twice, and what the layer below
+/// says, the one above says too.
+fn each_once(layers: &[PathBuf]) -> Vec<PathBuf> {
+    let mut once: Vec<PathBuf> = Vec::with_capacity(layers.len());
+    for layer in layers {
+        if !once.contains(layer) {
+            once.push(layer.clone());
+        }
+    }
+    once
+}
+
 fn root(folder: &Path, target: &Path, spec: &Rootfs, nodev: bool) -> Result<Option<PathBuf>, SandboxError> {
     if spec.lower.is_empty() || spec.lower.len() > MAX_LAYERS {
         return Err(SandboxError::Invalid(format!(
@@ -73,14 +85,15 @@ fn root(folder: &Path, target: &Path, spec: &Rootfs, nodev: bool) -> Result<Opti
     };
     make(&upper)?;
     make(&work)?;
-    let mut options = overlay_options(&spec.lower, &upper, &work);
+    let lower = each_once(&spec.lower);
+    let mut options = overlay_options(&lower, &upper, &work);
     let mut links = None;
     if options
         .as_ref()
         .is_none_or(|text| text.len() > MAX_MOUNT_OPTIONS_BYTES)
     {
         // Many layers, long paths, or characters that overlayfs gives a meaning: short names for all.
-        let (folder, short) = link(folder, &spec.lower, &upper, &work)?;
+        let (folder, short) = link(folder, &lower, &upper, &work)?;
         options = overlay_options(&short[2..], &short[0], &short[1]);
         links = Some(folder);
     }
