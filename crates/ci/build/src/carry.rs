@@ -430,7 +430,7 @@ impl Carrier<'_> {
             return Err(BuildError::Cancelled);
         }
         let ended = ended.map_err(at)?;
-        stubs::remove(upper, &missing);
+        stubs::remove(upper, lower, &missing);
         if ended.code == 0 {
             return Ok(());
         }

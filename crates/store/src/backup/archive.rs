@@ -120,6 +120,13 @@ impl Archive {
             found.push(self.member(&path, &mut member, visit)?);
         }
         let manifest = manifest.ok_or_else(|| self.damaged("it ends without its manifest"))?;
+        // The checksum of all stands behind what tar reads, and is looked at only by who reads to the end.
+        let mut rest = archive.into_inner();
+        let padding =
+            io::copy(&mut (&mut rest).take(limits::MANIFEST_BYTES), &mut io::sink()).map_err(unreadable)?;
+        if padding == limits::MANIFEST_BYTES {
+            return Err(self.damaged("too much follows its end"));
+        }
         match manifest.entries.iter().zip(&found).find(|(said, is)| said != is) {
             Some((said, is)) => {
                 let path = |entry: &Entry| entry.path.path().unwrap_or_default();
