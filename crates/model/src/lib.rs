@@ -7,12 +7,14 @@
 //! - **How to test it:** `cargo test -p deploy-model`. `cargo xtask tidy` checks that each code has its page in `docs/`.
 
 mod catalogue;
+mod cause;
 mod diagnostic;
 mod exit;
 pub mod image;
 mod lang;
 
 pub use catalogue::{Code, Message};
+pub use cause::with_causes;
 pub use diagnostic::{Diagnostic, Place};
 pub use exit::Exit;
 pub use lang::Lang;

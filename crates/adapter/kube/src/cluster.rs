@@ -1,5 +1,6 @@
 //! A connection: requests in, JSON or a reason out.
 
+use deploy_model::with_causes;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -132,7 +133,7 @@ impl Cluster {
     ) -> Result<Response<Body>, RequestError> {
         let request = request.map_err(|error| RequestError::Answer(error.to_string()))?;
         let answer = self.client.send(request).await;
-        let answer = answer.map_err(|error| RequestError::Unreachable(causes(&error)))?;
+        let answer = answer.map_err(|error| RequestError::Unreachable(with_causes(&error)))?;
         let code = answer.status();
         if code.is_success() {
             return Ok(answer);
@@ -163,20 +164,6 @@ async fn read(answer: Response<Body>) -> Result<Bytes, RequestError> {
     let collected = limited.collect().await;
     let bytes = collected.map_err(|error| RequestError::Unreachable(error.to_string()))?;
     Ok(bytes.to_bytes())
-}
-
-/// An error with all that caused it: kube's own texts often name only the layer.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let more = cause.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        next = cause.source();
-    }
-    text
 }
 
 /// Percent-encodes what has a meaning in a path or a query (RFC 3986, 2.3: all but unreserved characters).

@@ -1,5 +1,6 @@
 //! One request and its answer. The connection is driven by whoever waits for the answer: no task of its own.
 
+use deploy_model::with_causes;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::time::Duration;
@@ -136,7 +137,7 @@ async fn once(
     let response = tokio::time::timeout(patience, head)
         .await
         .map_err(|_| unreachable("i/o timeout while awaiting the answer".to_owned()))?
-        .map_err(|error| unreachable(chain(&error)))?;
+        .map_err(|error| unreachable(with_causes(&error)))?;
     let (head, body) = response.into_parts();
     Ok(Answer {
         status: head.status,
@@ -161,7 +162,7 @@ impl Answer {
                 .map_err(|_| self.broken("i/o timeout while reading the body"))?;
             match frame {
                 None => return Ok(None),
-                Some(Err(error)) => return Err(self.broken(&chain(&error))),
+                Some(Err(error)) => return Err(self.broken(&with_causes(&error))),
                 Some(Ok(frame)) => {
                     if let Ok(bytes) = frame.into_data()
                         && !bytes.is_empty()
@@ -222,16 +223,4 @@ fn shown(method: &Method) -> &'static str {
         Method::PATCH => "Patch",
         _ => "Get",
     }
-}
-
-/// hyper's errors say little without their causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        cause = source.source();
-    }
-    text
 }

@@ -1,5 +1,6 @@
 //! Base images: from the store, else from their registry, with their packed layers.
 
+use deploy_model::with_causes;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use crate::blobs::{Blobs, replace};
 use crate::cache::Layer;
 use crate::commit;
 use crate::config::Base;
-use crate::error::{BuildError, chain};
+use crate::error::BuildError;
 use crate::limits;
 use crate::request::{Event, Parts, Progress};
 
@@ -78,7 +79,7 @@ impl<'a> Bases<'a> {
                 self.pull(&reference)?
             }
         };
-        let found = self.packed(&image).map_err(|error| chain(&error))?;
+        let found = self.packed(&image).map_err(|error| with_causes(&error))?;
         let found = Arc::new(found);
         self.found.insert(name.to_owned(), Arc::clone(&found));
         Ok(found)
@@ -186,7 +187,7 @@ impl<'a> Bases<'a> {
         let resolved = client
             .resolve(reference, &platform, credentials.as_ref())
             .await
-            .map_err(|error| chain(&error))?;
+            .map_err(|error| with_causes(&error))?;
         let (config, diff_ids) = Config::parse(&resolved.config).map_err(|error| error.to_string())?;
         let stated = config.platform();
         if !stated.os.is_empty() && !platform.runs(&stated) {
@@ -200,23 +201,23 @@ impl<'a> Bases<'a> {
                 let mut blob = client
                     .blob(reference, layer, credentials.as_ref())
                     .await
-                    .map_err(|error| chain(&error))?;
-                let part = self.blobs.begin().map_err(|error| chain(&error))?;
+                    .map_err(|error| with_causes(&error))?;
+                let part = self.blobs.begin().map_err(|error| with_causes(&error))?;
                 // The client checks the bytes while they come.
-                while let Some(chunk) = blob.next().await.map_err(|error| chain(&error))? {
+                while let Some(chunk) = blob.next().await.map_err(|error| with_causes(&error))? {
                     let mut file = &part.file;
                     std::io::Write::write_all(&mut file, &chunk).map_err(|error| error.to_string())?;
                 }
                 self.blobs
                     .keep(&part, &layer.digest)
-                    .map_err(|error| chain(&error))?;
+                    .map_err(|error| with_causes(&error))?;
             }
             if !self.store.has_layer(diff_id) {
                 let mut file =
                     File::open(self.blobs.path(&layer.digest)).map_err(|error| error.to_string())?;
                 self.store
                     .ingest(Some(&layer.digest), diff_id, &mut file)
-                    .map_err(|error| chain(&error))?;
+                    .map_err(|error| with_causes(&error))?;
             }
         }
         let mut names = vec![reference.at(resolved.digest.clone())];
@@ -225,6 +226,6 @@ impl<'a> Bases<'a> {
         }
         self.store
             .commit(&names, &resolved.manifest, &resolved.config)
-            .map_err(|error| chain(&error))
+            .map_err(|error| with_causes(&error))
     }
 }

@@ -1,5 +1,6 @@
 //! An upper folder becomes a layer: one pass makes the tar, both digests and the packed file.
 
+use deploy_model::with_causes;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
@@ -14,7 +15,7 @@ use flate2::write::GzEncoder;
 
 use crate::blobs::{Blobs, Part};
 use crate::cache::Layer;
-use crate::error::{BuildError, chain};
+use crate::error::BuildError;
 use crate::limits;
 
 /// Of a tar packed with gzip.
@@ -99,7 +100,7 @@ fn packed(upper: &Path, epoch_s: Option<u64>, part: &Part) -> Result<Packed, Bui
             Err(panic) => std::panic::resume_unwind(panic),
         };
         let (digest, size) = written.map_err(|error| BuildError::disk(&part.path, error))?;
-        let tar = tar.map_err(|error| BuildError::disk(upper, io::Error::other(chain(&error))))?;
+        let tar = tar.map_err(|error| BuildError::disk(upper, io::Error::other(with_causes(&error))))?;
         Ok(Packed {
             diff_id: hasher.finish(),
             digest,

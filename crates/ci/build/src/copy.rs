@@ -1,5 +1,6 @@
 //! COPY and ADD, carried out on a mounted root.
 
+use deploy_model::with_causes;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
@@ -13,7 +14,7 @@ use deploy_image::unpack_archive;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, XattrFlags};
 use rustix::io::Errno;
 
-use crate::error::{StepError, chain};
+use crate::error::StepError;
 use crate::mode::Modes;
 use crate::source::{Entry, Source, StepErrorSource, Tree, joined, resolve};
 
@@ -364,9 +365,9 @@ impl Copier<'_> {
         let mut file =
             File::open(&source.real).map_err(|error| StepError::file("read", &source.path, error))?;
         let mut unpack = |target: &Path| {
-            unpack_archive(target, &mut file)
-                .map(drop)
-                .map_err(|error| StepError::new(format!("cannot unpack {}: {}", source.path, chain(&error))))
+            unpack_archive(target, &mut file).map(drop).map_err(|error| {
+                StepError::new(format!("cannot unpack {}: {}", source.path, with_causes(&error)))
+            })
         };
         if step.chown.is_empty() && self.dress.modes.is_none() {
             return unpack(&self.folder(&step.destination)?);

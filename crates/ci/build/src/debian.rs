@@ -1,5 +1,6 @@
 //! A base image of Debian, made of packages with mmdebstrap: no registry is needed to build on it.
 
+use deploy_model::with_causes;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use deploy_model::image::{Digest, Reference};
 use crate::blobs::Blobs;
 use crate::commit::commit;
 use crate::config::{self, Line};
-use crate::error::{BuildError, chain};
+use crate::error::BuildError;
 use crate::output;
 
 /// The program that puts packages together.
@@ -76,7 +77,7 @@ pub fn debian(asked: &Debian, store: &Store, folder: &Path) -> Result<Arc<Image>
     let on_disk = |error: io::Error| BuildError::disk(&upper, error);
     fs::create_dir(&upper).map_err(on_disk)?;
     let mut file = fs::File::open(&archive).map_err(on_disk)?;
-    unpack_archive(&upper, &mut file).map_err(|error| on_disk(io::Error::other(chain(&error))))?;
+    unpack_archive(&upper, &mut file).map_err(|error| on_disk(io::Error::other(with_causes(&error))))?;
     empty(&upper.join("dev")).map_err(on_disk)?;
     let layer = commit(store, &blobs, &upper, None)?;
     let layers: Vec<_> = layer.into_iter().collect();

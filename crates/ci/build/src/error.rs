@@ -125,15 +125,3 @@ impl StepError {
         Self::new(format!("cannot {doing} {}: {error}", path.as_ref().display()))
     }
 }
-
-/// An error with all its causes, on one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        cause = source.source();
-    }
-    text
-}

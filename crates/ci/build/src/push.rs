@@ -1,5 +1,6 @@
 //! The image goes to registries: blobs first, then what names them.
 
+use deploy_model::with_causes;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use deploy_registry_client::{Credentials, RegistryError, Source};
 
 use crate::blobs::Blobs;
 use crate::cache::Layer;
-use crate::error::{BuildError, chain};
+use crate::error::BuildError;
 use crate::output;
 use crate::request::{Event, Parts, Progress};
 
@@ -60,7 +61,7 @@ async fn one(
     image: &Outgoing<'_>,
     credentials: Option<&Credentials>,
 ) -> Result<(), String> {
-    let told = |error: RegistryError| chain(&error);
+    let told = |error: RegistryError| with_causes(&error);
     let descriptor = |digest: Digest, size: u64, media_type: &str| Descriptor {
         media_type: media_type.to_owned(),
         digest,

@@ -56,18 +56,6 @@ impl JobsError {
 
     /// The error with its causes, in one line for people.
     pub fn told(&self) -> String {
-        told(self)
+        deploy_model::with_causes(self)
     }
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(one) = cause {
-        text.push_str(": ");
-        text.push_str(&one.to_string());
-        cause = one.source();
-    }
-    text
 }

@@ -15,7 +15,7 @@ use deploy_cluster_node::images::keyring::Keyring;
 use deploy_image::Store;
 use deploy_model::image::Reference;
 use deploy_model::image::manifest::Platform;
-use deploy_model::{Code, Diagnostic, Exit, Lang, Place};
+use deploy_model::{Code, Diagnostic, Exit, Lang, Place, with_causes};
 use deploy_registry_client::{Client, Options};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -250,7 +250,7 @@ pub fn store(context: &Context) -> Result<Store, Failure> {
     Store::open(&path).map_err(|error| {
         Diagnostic::new(Code::ImageStoreUnusable)
             .with("path", path.display().to_string())
-            .because(chain(&error))
+            .because(with_causes(&error))
             .into()
     })
 }
@@ -364,22 +364,10 @@ fn failed(error: &BuildError) -> Failure {
         BuildError::Cancelled => Diagnostic::new(Code::BuildEnded),
         BuildError::Disk { path, .. } => Diagnostic::new(Code::BuildDataUnusable)
             .with("path", path.display().to_string())
-            .because(chain(error)),
+            .because(with_causes(error)),
         BuildError::Store(_) => Diagnostic::new(Code::BuildDataUnusable)
             .with("path", "cluster/images")
-            .because(chain(error)),
+            .because(with_causes(error)),
     };
     diagnostic.into()
-}
-
-/// An error with its causes, on one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        cause = source.source();
-    }
-    text
 }

@@ -96,7 +96,7 @@ fn failed(error: &DebianError) -> Failure {
             .because(error.to_string())
             .into(),
         DebianError::Build(error) => Diagnostic::new(Code::BaseNotMade)
-            .because(build::chain(error))
+            .because(deploy_model::with_causes(error))
             .into(),
     }
 }

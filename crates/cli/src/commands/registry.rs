@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use deploy_model::{Code, Diagnostic, Exit, Lang};
+use deploy_model::{Code, Diagnostic, Exit, Lang, with_causes};
 use deploy_registry::access::{Accounts, Gate, Rights};
 use deploy_registry::http::{Address, Server, Service};
 use deploy_registry::{OpenError, Options, Registry, TagPolicy};
@@ -131,7 +131,7 @@ fn accounts(context: &Context, arguments: &ArgMatches, listen: SocketAddr) -> Re
     Accounts::read(&path, local, foreign).map_err(|error| {
         let wrong = Diagnostic::new(Code::RegistryUsersInvalid)
             .with("path", path.display().to_string())
-            .because(told(&error));
+            .because(with_causes(&error));
         Failure::Explained(Box::new(wrong), Exit::Failed)
     })
 }
@@ -145,25 +145,13 @@ fn not_opened(folder: &Path, error: &OpenError) -> Failure {
     };
     let diagnostic = Diagnostic::new(code)
         .with("path", folder.display().to_string())
-        .because(told(error));
+        .because(with_causes(error));
     Failure::Explained(Box::new(diagnostic), exit)
 }
 
 fn start_failed(folder: &Path, error: &dyn std::error::Error) -> Failure {
     let diagnostic = Diagnostic::new(Code::RegistryStartFailed)
         .with("path", folder.display().to_string())
-        .because(told(error));
+        .because(with_causes(error));
     Failure::Explained(Box::new(diagnostic), Exit::Failed)
-}
-
-/// An error and what caused it, in one line.
-fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

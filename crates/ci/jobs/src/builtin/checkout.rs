@@ -33,7 +33,7 @@ pub(super) async fn run(task: &mut Task<'_>) -> Result<(), String> {
     let reference = task.input("ref").to_owned();
     let shown = to.display().to_string();
     let copied = blocking(move || source.copy(&reference, &inside, &to)).await;
-    let (commit, count) = copied.map_err(|error| crate::error::told(&error))?;
+    let (commit, count) = copied.map_err(|error| deploy_model::with_causes(&error))?;
     let text = match &commit {
         Some(commit) => format!("{count} files of {commit} in {shown}"),
         None => format!(

@@ -14,7 +14,6 @@ use tokio::sync::oneshot;
 
 use super::job::{Context, Job, Stop};
 use crate::builtin;
-use crate::error::told;
 use crate::events::Event;
 use crate::limits::{MAX_COMMAND_FILE_BYTES, SETTLE};
 use crate::log::{Ended, Output, StepLog, Streams, step_log};
@@ -403,7 +402,7 @@ async fn verdict(
 ) -> (StepLog, Conclusion) {
     let text = match exit {
         _ if room.full() => full(room),
-        Err(error) => told(&error),
+        Err(error) => deploy_model::with_causes(&error),
         Ok(exit) if exit.oom_killed && exit.code == KILLED => format!(
             "A process of the job was killed: the job has more than its {} bytes of memory. Exit code {}.",
             room.limits().memory_bytes,

@@ -1,11 +1,12 @@
 //! The way out of jobs: the bridge and the table of the cluster's network, under a name of their own.
 
+use deploy_model::with_causes;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use deploy_cluster_net::addresses::Cidr;
-use deploy_cluster_net::network::{NetError, Network, Options};
+use deploy_cluster_net::network::{Network, Options};
 use deploy_jobs::{NetworkExit, NetworkExits};
 
 /// Jobs have no services. The network wants a range for them all the same: one that is for documents only (RFC 5737).
@@ -29,7 +30,7 @@ impl NetworkExits for Exits {
             let started = tokio::task::spawn_blocking(move || Network::start(options)).await;
             let network = started
                 .map_err(|error| error.to_string())?
-                .map_err(|error| told(&error))?;
+                .map_err(|error| with_causes(&error))?;
             let exit: Arc<dyn NetworkExit> = Arc::new(Exit(Mutex::new(Some(network))));
             Ok(exit)
         })
@@ -55,34 +56,32 @@ impl NetworkExit for Exit {
     fn join(&self, job: &str) -> Answer<'_, Result<(PathBuf, String), String>> {
         let job = job.to_owned();
         Box::pin(async move {
-            let attached = self.network()?.attach(&job).await.map_err(|error| told(&error))?;
+            let attached = self
+                .network()?
+                .attach(&job)
+                .await
+                .map_err(|error| with_causes(&error))?;
             Ok((attached.netns, attached.address.to_string()))
         })
     }
 
     fn leave(&self, job: &str) -> Answer<'_, Result<(), String>> {
         let job = job.to_owned();
-        Box::pin(async move { self.network()?.detach(&job).await.map_err(|error| told(&error)) })
+        Box::pin(async move {
+            self.network()?
+                .detach(&job)
+                .await
+                .map_err(|error| with_causes(&error))
+        })
     }
 
     fn close(&self) -> Answer<'_, Result<(), String>> {
         let network = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         Box::pin(async move {
             match network {
-                Some(network) => network.down().await.map_err(|error| told(&error)),
+                Some(network) => network.down().await.map_err(|error| with_causes(&error)),
                 None => Ok(()),
             }
         })
     }
-}
-
-fn told(error: &NetError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(one) = cause {
-        text.push_str(": ");
-        text.push_str(&one.to_string());
-        cause = one.source();
-    }
-    text
 }

@@ -10,13 +10,12 @@ use clap::{Arg, ArgMatches, Command};
 use deploy_cluster_node::images::cleaning::named_images;
 use deploy_image::{Image, Store, StoreError};
 use deploy_model::image::Reference;
-use deploy_model::{Code, Diagnostic, Exit, Lang};
+use deploy_model::{Code, Diagnostic, Exit, Lang, with_causes};
 use serde_json::{Value, json};
 
 use super::connection::{Ask, Connection, Credentials};
 use super::folder_of;
 use super::process::{self, Running};
-use super::serve::told;
 use crate::commands::described;
 use crate::{Context, Failure, Outcome, table, texts};
 
@@ -95,7 +94,7 @@ fn load(context: &mut Context, arguments: &ArgMatches) -> Outcome {
         let loaded = loaded.map_err(|error| {
             Diagnostic::new(Code::ImageNotLoaded)
                 .with("path", path)
-                .because(told(&error))
+                .because(with_causes(&error))
         })?;
         for loaded in loaded {
             let mut names: Vec<String> = loaded.names.iter().map(ToString::to_string).collect();
@@ -251,7 +250,7 @@ fn open(context: &Context) -> Result<Store, Failure> {
 fn failed(context: &Context, error: &StoreError) -> Failure {
     Diagnostic::new(Code::ImageStoreUnusable)
         .with("path", folder_of(context).join("images").display().to_string())
-        .because(told(error))
+        .because(with_causes(error))
         .into()
 }
 

@@ -21,10 +21,10 @@ use deploy_cluster_node::node_object::machine;
 use deploy_cluster_node::shell::{self, Node, Parts, Retiring};
 use deploy_cluster_node::volumes::memory;
 use deploy_image::Store;
-use deploy_model::{Code, Diagnostic, Lang};
+use deploy_model::{Code, Diagnostic, Lang, with_causes};
 use deploy_sandbox::{Runtime, Sandboxes};
 
-use super::serve::{taken, told};
+use super::serve::taken;
 
 /// Of the cluster's own names.
 const DOMAIN: &str = "cluster.local";
@@ -119,7 +119,7 @@ impl Ground {
         let failed = |error: &dyn std::error::Error| {
             Diagnostic::new(Code::ClusterStartFailed)
                 .with("path", folder.display().to_string())
-                .because(told(error))
+                .because(with_causes(error))
         };
         let inside = SocketAddr::from((network.bridge_address(), server.address().port()));
         server.listen_also(inside).await.map_err(|error| failed(&error))?;
@@ -238,5 +238,5 @@ pub fn sweep(folder: &Path) -> std::io::Result<()> {
 }
 
 fn cannot_run(error: &dyn std::error::Error) -> Diagnostic {
-    Diagnostic::new(Code::ClusterCannotRunPods).because(told(error))
+    Diagnostic::new(Code::ClusterCannotRunPods).because(with_causes(error))
 }

@@ -13,7 +13,7 @@ use deploy_cluster_controllers::controllers;
 use deploy_cluster_controllers::shell::Controllers;
 use deploy_cluster_net::firewall::{Hinders, Obstacle};
 use deploy_cluster_storage::OpenError;
-use deploy_model::{Code, Diagnostic, Exit, Lang};
+use deploy_model::{Code, Diagnostic, Exit, Lang, with_causes};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{node, owner, process, range};
@@ -240,7 +240,7 @@ fn hindered(lang: Lang, obstacle: &Obstacle) -> String {
 /// An address cannot be had; the cause names who has it.
 pub(super) fn taken(address: SocketAddr, lang: Lang, error: &dyn std::error::Error) -> Diagnostic {
     let words = &texts::of(lang).cluster_words;
-    let mut because = told(error);
+    let mut because = with_causes(error);
     if let Some(owner) = owner::of(address) {
         let listener = words.listener.replace("{program}", &owner.program);
         because = format!("{because}: {}", listener.replace("{pid}", &owner.pid.to_string()));
@@ -277,17 +277,5 @@ fn not_started(folder: &Path, lang: Lang, error: StartError) -> Failure {
             Exit::Failed,
         ),
     };
-    Failure::Explained(Box::new(diagnostic.because(told(&error))), exit)
-}
-
-/// An error and what caused it, in one line.
-pub(super) fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
+    Failure::Explained(Box::new(diagnostic.because(with_causes(&error))), exit)
 }

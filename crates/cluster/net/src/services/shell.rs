@@ -1,5 +1,6 @@
 //! Follows the cluster, and makes the ruleset hold for it. Changes that come while one is being written go together.
 
+use deploy_model::with_causes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -237,14 +238,14 @@ impl Keeper {
         let gone: BTreeSet<_> = self.places.difference(&places).copied().collect();
         let network = self.network.clone();
         let applied = tokio::task::spawn_blocking(move || {
-            network.apply(&ruleset).map_err(|error| told(&error))?;
+            network.apply(&ruleset).map_err(|error| with_causes(&error))?;
             if gone.is_empty() {
                 return Ok(());
             }
             network
                 .forget_datagrams(&gone)
                 .map(drop)
-                .map_err(|error| told(&error))
+                .map_err(|error| with_causes(&error))
         });
         match applied.await {
             Ok(Ok(())) => {
@@ -425,16 +426,4 @@ async fn next_of(tables: &mut Option<Tables>) -> TableNews {
         *tables = None;
     }
     std::future::pending().await
-}
-
-/// An error and what caused it.
-fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -1,5 +1,6 @@
 //! Pulls: bounded, and one for all who want the same.
 
+use deploy_model::with_causes;
 use std::collections::HashMap;
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -195,7 +196,7 @@ impl Pulls {
         let image = reference.to_string();
         let no_unpack = |error: &dyn std::error::Error| PullError::Unpack {
             image: image.clone(),
-            reason: with_cause(error),
+            reason: with_causes(error),
         };
         let (config, diff_ids) = Config::parse(&resolved.config).map_err(|error| no_unpack(&error))?;
         let stated = config.platform();
@@ -332,7 +333,7 @@ impl LayerJob {
         }
         let no_unpack = |error: &dyn std::error::Error| PullError::Unpack {
             image: self.reference.to_string(),
-            reason: with_cause(error),
+            reason: with_causes(error),
         };
         unpacked
             .map_err(|error| no_unpack(&error))?
@@ -370,16 +371,4 @@ impl Read for Chunks {
         buffer[..count].copy_from_slice(&self.current.split_to(count));
         Ok(count)
     }
-}
-
-/// The error with its causes: people see one line.
-fn with_cause(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        cause = source.source();
-    }
-    text
 }
