@@ -12,9 +12,11 @@ mod diagnostic;
 mod exit;
 pub mod image;
 mod lang;
+mod nearest;
 
 pub use catalogue::{Code, Message};
 pub use cause::with_causes;
 pub use diagnostic::{Diagnostic, Place};
 pub use exit::Exit;
 pub use lang::Lang;
+pub use nearest::nearest;

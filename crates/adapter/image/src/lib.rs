@@ -25,7 +25,7 @@ mod unpack;
 pub use self::tar::TarError;
 pub use archive::write::{ArchiveError, Contents, write_archive};
 pub use config::{Config, ConfigError};
-pub use pack::{Pack, PackError, Packed, pack, pack_upper};
+pub use pack::{OPAQUE_ATTRIBUTE, Pack, PackError, Packed, pack, pack_upper};
 pub use store::{
     DiskUsage, Hold, Image, Layer, Loaded, Pruned, Store, StoreError, User, UserError, Workspace, user_in,
 };

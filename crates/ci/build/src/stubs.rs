@@ -3,10 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::source::{clean, resolve};
+use deploy_image::OPAQUE_ATTRIBUTE;
 
-/// Set where a folder hides what is below it (Documentation/filesystems/overlayfs.rst).
-const OPAQUE: &str = "trusted.overlay.opaque";
+use crate::source::{clean, resolve};
 
 /// The places that do not exist before a step and that its mounts need, the deepest first, below `root`.
 pub fn missing(root: &Path, targets: &[String]) -> Vec<PathBuf> {
@@ -63,7 +62,7 @@ pub fn remove(upper: &Path, lower: &[PathBuf], missing: &[PathBuf]) {
 fn is_copy(folder: &Path, below: Option<fs::Metadata>) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     let mut none = [0_u8; 8];
-    let hides = rustix::fs::lgetxattr(folder, OPAQUE, &mut none).is_ok_and(|length| length > 0);
+    let hides = rustix::fs::lgetxattr(folder, OPAQUE_ATTRIBUTE, &mut none).is_ok_and(|length| length > 0);
     let same = |here: fs::Metadata, below: fs::Metadata| {
         (here.uid(), here.gid(), here.mode()) == (below.uid(), below.gid(), below.mode())
     };

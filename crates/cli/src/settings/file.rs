@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use deploy_model::nearest;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -13,9 +14,6 @@ use crate::limits::MAX_CONFIG_BYTES;
 
 /// The name of the file in the current folder and in the data folder.
 const NAME: &str = "deploy.toml";
-
-/// How far a word may be from a known one to be taken for it.
-const MIN_LIKENESS: f64 = 0.7;
 
 /// The file to read: the one that was named, which must exist, else the first of the usual places.
 pub fn find(named: Option<String>, cwd: &Path, data_dir: &Path) -> Result<Option<PathBuf>, Problem> {
@@ -134,15 +132,6 @@ impl Reader<'_> {
     fn wrong(&mut self, line: u32, what: What) {
         self.wrong.get_or_insert_with(|| invalid(self.file, line, what));
     }
-}
-
-/// The known word that somebody may have meant.
-pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
-        .filter(|(likeness, _)| *likeness >= MIN_LIKENESS)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
 }
 
 fn line_at(text: &str, offset: usize) -> u32 {

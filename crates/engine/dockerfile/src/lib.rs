@@ -15,7 +15,6 @@ pub mod instruction;
 mod key;
 pub mod limits;
 mod pattern;
-mod suggest;
 mod syntax;
 mod words;
 

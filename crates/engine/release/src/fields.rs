@@ -1,6 +1,6 @@
 //! Reads fields of a mapping, and says where and why one cannot be read.
 
-use deploy_model::{Code, Diagnostic, Place};
+use deploy_model::{Code, Diagnostic, Place, nearest};
 use deploy_yaml::{Node, Position};
 use jiff::SignedDuration;
 
@@ -233,13 +233,8 @@ impl<'a> Fields<'a> {
             if self.known.contains(&name) {
                 continue;
             }
-            let nearest = self
-                .known
-                .iter()
-                .map(|known| (strsim::damerau_levenshtein(known, name), *known))
-                .min()
-                .filter(|(distance, known)| *distance <= known.len() / 2);
-            let instead = nearest.map_or_else(|| self.known.join(", "), |(_, known)| known.to_owned());
+            let nearest = nearest(name, self.known.iter().copied());
+            let instead = nearest.map_or_else(|| self.known.join(", "), str::to_owned);
             let diagnostic = Diagnostic::new(Code::AppFieldUnknown)
                 .with("field", self.path(name))
                 .with("instead", instead);

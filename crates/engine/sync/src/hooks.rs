@@ -2,9 +2,6 @@
 
 use serde_json::Value;
 
-/// Holds a hook that was deleted until its end has been seen.
-pub const FINALIZER: &str = "deploy.platform/hook";
-
 const HOOK: &str = "argocd.argoproj.io/hook";
 const HOOK_DELETE: &str = "argocd.argoproj.io/hook-delete-policy";
 const WAVE: &str = "argocd.argoproj.io/sync-wave";

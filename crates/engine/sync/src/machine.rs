@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::health::{self, Health, Status};
+use crate::health::{self, Health, Reason, Status};
 use crate::hooks::{Phase, Role};
 use crate::key::Key;
 use crate::limits::{ATTEMPTS, FIRST_PAUSE, LONGEST_PAUSE, WRITES_AT_ONCE};
@@ -63,7 +63,7 @@ pub enum Outcome {
     /// All is written and healthy.
     Done,
     /// Something was refused, a hook failed, or something will not become healthy by itself.
-    Failed(Key, String),
+    Failed(Key, Reason),
     /// Not healthy in time: what is waited for, each with what it waits for.
     DeadlineExceeded(Vec<(Key, Health)>),
     /// Ended from outside. What was written stays.
@@ -214,7 +214,7 @@ impl Sync {
             task.state = State::Pausing(at.unwrap_or(now));
             return None;
         }
-        let reason = failure.message;
+        let reason = Reason::told("", &failure.message);
         Some(self.fail(now, Outcome::Failed(key.clone(), reason)))
     }
 
@@ -297,16 +297,13 @@ impl Sync {
     }
 
     /// Something of the wave that will not get well by itself.
-    fn hopeless(&self) -> Option<(Key, String)> {
+    fn hopeless(&self) -> Option<(Key, Reason)> {
         if self.failure.is_some() {
             return None;
         }
         let (key, task) = self.tasks.iter().find(|(key, task)| task.is_lost(key))?;
-        let reason = task
-            .health
-            .as_ref()
-            .map(|health| health.reason.text(deploy_model::Lang::En));
-        Some((key.clone(), reason.unwrap_or_default()))
+        let reason = task.health.as_ref().map(|health| health.reason.clone());
+        Some((key.clone(), reason.unwrap_or(Reason::Fine)))
     }
 
     /// Deletes the hooks of a wave that has succeeded.
@@ -463,7 +460,7 @@ fn hooks_to_delete(wave: &Wave, is_asked: impl Fn(&crate::hooks::Deletion) -> bo
 fn unknown() -> Health {
     Health {
         status: Status::Unknown,
-        reason: health::Reason::Fine,
+        reason: Reason::Fine,
     }
 }
 
@@ -502,7 +499,7 @@ fn waves(items: Vec<Item>) -> Vec<Wave> {
     list
 }
 
-/// What goes, in the reverse order of what came: by wave, then by kind.
+/// What goes, the highest wave first.
 fn removals(items: Vec<Item>) -> Vec<Wave> {
     let mut by_wave: BTreeMap<std::cmp::Reverse<i64>, Vec<Item>> = BTreeMap::new();
     for item in items {
@@ -511,16 +508,11 @@ fn removals(items: Vec<Item>) -> Vec<Wave> {
             .or_default()
             .push(item);
     }
-    by_wave
-        .into_values()
-        .map(|mut items| {
-            items.sort_by_key(|item| std::cmp::Reverse(rank(&item.key)));
-            Wave {
-                phase: Phase::Sync,
-                items,
-            }
-        })
-        .collect()
+    let wave = |items| Wave {
+        phase: Phase::Sync,
+        items,
+    };
+    by_wave.into_values().map(wave).collect()
 }
 
 /// The keys that a plan writes, for those who have to watch them.

@@ -135,7 +135,7 @@ pub(super) fn write(mask: &Mask, folder: &Path) -> io::Result<()> {
             Cover::Through(mode) => made(&at, *mode)?,
             Cover::Empty(mode) => {
                 made(&at, *mode)?;
-                setxattr(&at, "trusted.overlay.opaque", b"y", XattrFlags::empty())?;
+                setxattr(&at, deploy_image::OPAQUE_ATTRIBUTE, b"y", XattrFlags::empty())?;
             }
         }
     }

@@ -106,18 +106,20 @@ fn a_cancelled_run_ends_though_a_step_ignores_it() {
     run("cancel", |world| async move {
         let runner = world.runner().await;
         let cancel = CancellationToken::new();
-        let steps = vec![sh(
-            "trap '' TERM INT; echo here > /tmp/x; while :; do sleep 1; done",
-        )];
-        let asked = cancel.clone();
+        let steps = vec![sh("trap '' TERM INT; echo deaf; while :; do sleep 1; done")];
         let log = runner.logs().join("r1/job/0.log");
-        tokio::spawn(async move {
-            while !log.exists() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
+        // It is asked to end once it has said that it will not hear.
+        let asking = async {
+            let mut looks = tokio::time::interval(Duration::from_millis(10));
+            let is_deaf = |text: String| text.lines().any(|line| line.ends_with(" deaf"));
+            while !std::fs::read_to_string(&log).is_ok_and(is_deaf) {
+                looks.tick().await;
             }
-            asked.cancel();
-        });
-        let played = world.play_on(&runner, "r1", steps, cancel).await;
+            cancel.cancel();
+        };
+        let asking = tokio::time::timeout(Duration::from_secs(60), asking);
+        let (played, asked) = tokio::join!(world.play_on(&runner, "r1", steps, cancel.clone()), asking);
+        assert!(asked.is_ok(), "it has begun");
         assert_eq!(played.report.conclusion, Some(Conclusion::Cancelled));
         runner.close().await.unwrap();
     });

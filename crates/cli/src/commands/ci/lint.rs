@@ -100,16 +100,20 @@ pub fn read_all(context: &Context, arguments: &ArgMatches) -> Result<Vec<Found>,
         .collect()
 }
 
-fn read_one(shown: String, path: &str, copy: &WorkingCopy) -> Result<Found, Failure> {
-    let unreadable = |error: String| {
+/// The text of a workflow file.
+pub(super) fn text(shown: &str, path: &str) -> Result<String, Failure> {
+    let bytes = crate::disk::read_bounded(std::path::Path::new(path), crate::limits::MAX_FILE_BYTES);
+    let bytes = bytes.map_err(|error| {
         let diagnostic = Diagnostic::new(Code::FileUnreadable)
-            .with("path", shown.clone())
-            .because(error);
+            .with("path", shown)
+            .because(crate::disk::system_words(&error));
         Failure::Explained(Box::new(diagnostic), Exit::NotFound)
-    };
-    let text = crate::disk::read_bounded(std::path::Path::new(path), crate::limits::MAX_FILE_BYTES)
-        .map_err(|error| unreadable(crate::disk::system_words(&error)))?;
-    let text = String::from_utf8_lossy(&text);
+    })?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn read_one(shown: String, path: &str, copy: &WorkingCopy) -> Result<Found, Failure> {
+    let text = text(&shown, path)?;
     let plan = read(&shown, &text, copy, &Options::default()).and_then(|workflow| plan(workflow, copy));
     Ok(Found { file: shown, plan })
 }

@@ -187,14 +187,9 @@ fn choose(
     };
     let mut chosen = Vec::new();
     for (shown, path) in files {
-        let text = std::fs::read_to_string(&path).map_err(|error| {
-            let unreadable = Diagnostic::new(Code::FileUnreadable)
-                .with("path", shown.clone())
-                .because(error.to_string());
-            Failure::Explained(Box::new(unreadable), Exit::NotFound)
-        })?;
-        let workflow =
-            read(&shown, &text, copy, &Default::default()).map_err(|problems| wrong(&shown, &problems))?;
+        let text = super::lint::text(&shown, &path)?;
+        let workflow = read(&shown, &text, copy, &Default::default())
+            .map_err(|problems| wrong(&shown, &problems, context.lang))?;
         let is_named = |name: &&String| {
             let file = Path::new(&shown)
                 .file_name()
@@ -214,7 +209,7 @@ fn choose(
             context.printer.say(&text);
             continue;
         }
-        let plan = plan(workflow, copy).map_err(|problems| wrong(&shown, &problems))?;
+        let plan = plan(workflow, copy).map_err(|problems| wrong(&shown, &problems, context.lang))?;
         chosen.push(Chosen { file: shown, plan });
     }
     Ok(chosen)
@@ -264,16 +259,16 @@ async fn carry_out(
     let running = runner.run(order, machine, cancel.clone());
     tokio::pin!(running);
     let mut show = Show::new(context.lang);
-    let mut asked = false;
+    let (mut asked, mut is_told) = (false, true);
     let report = loop {
         tokio::select! {
             biased;
-            event = events.recv() => match event {
+            event = events.recv(), if is_told => match event {
                 Ok(event) => show.event(&mut context.printer, event)?,
                 Err(RecvError::Lagged(count)) => {
                     context.printer.warn(&words.missed.replace("{count}", &count.to_string()));
                 }
-                Err(RecvError::Closed) => {}
+                Err(RecvError::Closed) => is_told = false,
             },
             report = &mut running => break report,
             _ = interrupted.recv() => {
@@ -297,6 +292,8 @@ async fn carry_out(
         .replace("{workflow}", &workflow)
         .replace("{conclusion}", conclusion)
         .replace("{ms}", &report.took_ms.to_string());
+    // What was shown stands before its summary, also where both go to one file.
+    context.printer.flush()?;
     context.printer.say(&summary);
     let logs = runner.logs().join(&id).display().to_string();
     context.printer.say(&words.logs.replace("{folder}", &logs));
@@ -308,11 +305,11 @@ fn milliseconds() -> u128 {
     since.map_or(0, |time| time.as_millis())
 }
 
-fn wrong(file: &str, problems: &[Problem]) -> Failure {
+fn wrong(file: &str, problems: &[Problem], lang: Lang) -> Failure {
     let lines: Vec<String> = problems
         .iter()
         .map(|problem| match &problem.hint {
-            Some(hint) => format!("{problem}\n  {hint}"),
+            Some(hint) => format!("{problem}\n  {}", hint.text(lang)),
             None => problem.to_string(),
         })
         .collect();

@@ -5,16 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use deploy_workflow::workflow::Files;
+use deploy_workflow::workflow::{FOLDERS, Files};
 use serde_json::{Map, Value, json};
-
-/// Where workflow files are: the first folder that has any counts.
-const FOLDERS: &[&str] = &[
-    ".deploy/workflows",
-    ".forgejo/workflows",
-    ".gitea/workflows",
-    ".github/workflows",
-];
 
 /// The largest file that is read.
 const MAX_FILE_BYTES: u64 = 2 << 20;

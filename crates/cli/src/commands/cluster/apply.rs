@@ -9,15 +9,26 @@ use std::time::{Duration, Instant};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use deploy_model::{Code, Diagnostic, Exit, Lang};
 use deploy_render::plain::{self, PlainObject, PlainOptions};
+use deploy_sync::health::{self, Status};
 use deploy_yaml::{Dialect, node_to_json};
 use hyper::StatusCode;
 use serde_json::Value;
 
 use super::connection::{Ask, Connection, Credentials};
 use super::process::Running;
-use super::readiness::{self, Readiness};
 use crate::commands::described;
 use crate::{Context, Failure, Outcome, objects, texts};
+
+/// Kinds that `--wait` waits for: what runs, and what leads to it. Others work once they exist, or when something else does.
+const WAITED_FOR: &[&str] = &[
+    "Deployment",
+    "StatefulSet",
+    "DaemonSet",
+    "Job",
+    "Pod",
+    "CustomResourceDefinition",
+    "Ingress",
+];
 
 /// Who owns the fields that are applied.
 const MANAGER: &str = "deploy";
@@ -234,9 +245,9 @@ impl<'a> Cluster<'a> {
 
     /// Waits until an object works. Kinds that have nothing to wait for are ready at once.
     async fn wait(&self, context: &mut Context<'_>, place: &Place, deadline: Instant) -> Result<(), Failure> {
-        let Some(ready) = readiness::of(&place.kind) else {
+        if !WAITED_FOR.contains(&place.kind.as_str()) {
             return Ok(());
-        };
+        }
         let told = |error: io::Error| unreachable(self.running, &error);
         let mut last = String::new();
         while let Some(left) = deadline
@@ -252,16 +263,18 @@ impl<'a> Cluster<'a> {
             );
             let seen = |line: &[u8]| {
                 let event: Value = serde_json::from_slice(line).unwrap_or_default();
-                match ready(&event["object"]) {
-                    Readiness::Ready => ControlFlow::Break(()),
-                    Readiness::Waiting(why) => {
-                        if why != last {
-                            context.printer.say(&format!("{}: {why}", place.name));
-                            last = why;
-                        }
-                        ControlFlow::Continue(())
-                    }
+                let Some(health) = health::assess(&event["object"]) else {
+                    return ControlFlow::Continue(());
+                };
+                if matches!(health.status, Status::Healthy | Status::Suspended) {
+                    return ControlFlow::Break(());
                 }
+                let why = health.reason.text(context.lang);
+                if why != last && !why.is_empty() {
+                    context.printer.say(&format!("{}: {why}", place.name));
+                    last = why;
+                }
+                ControlFlow::Continue(())
             };
             // A watch may end before its object is ready; then it is opened again.
             if connection.lines(&path, left, seen).await.map_err(told)? {

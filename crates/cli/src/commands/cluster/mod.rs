@@ -8,7 +8,6 @@ mod node;
 mod owner;
 mod process;
 mod range;
-mod readiness;
 pub mod serve;
 
 use std::io;

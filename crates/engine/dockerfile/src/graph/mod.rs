@@ -9,8 +9,8 @@ use deploy_model::image::manifest::Platform;
 
 use crate::error::Problem;
 use crate::instruction::{Argument, Dockerfile, Instruction, StageText};
-use crate::suggest::nearest;
 use crate::words::Lexer;
+use deploy_model::nearest;
 
 /// What is to be built.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

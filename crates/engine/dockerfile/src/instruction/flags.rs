@@ -1,6 +1,6 @@
 //! Flags of instructions: each at most once, but lists; unknown ones are refused with the nearest known one.
 
-use crate::suggest::nearest;
+use deploy_model::nearest;
 
 /// What a flag takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

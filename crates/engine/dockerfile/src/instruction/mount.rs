@@ -1,6 +1,6 @@
 //! `RUN --mount=type=...`: fields of one line of CSV (instructions/commands_runmount.go).
 
-use crate::suggest::nearest;
+use deploy_model::nearest;
 
 /// A mount as it is written; `target`, `source`, `from` and `id` may hold variables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

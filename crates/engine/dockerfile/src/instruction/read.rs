@@ -7,8 +7,8 @@ use super::{
 };
 use crate::error::Problem;
 use crate::limits;
-use crate::suggest::nearest;
 use crate::syntax::{Heredoc, NAMES, Statement, parse};
+use deploy_model::nearest;
 
 /// Reads a Dockerfile. All problems that instructions have by themselves are found at once, at most one for each.
 pub fn read(text: &str) -> Result<Dockerfile, Vec<Problem>> {

@@ -68,7 +68,7 @@ impl Health {
 /// nobody has said what it promises (a custom resource).
 pub fn assess(object: &Value) -> Option<Health> {
     let rule = rule(group_of(object), object["kind"].as_str().unwrap_or_default())?;
-    if is_ending(object) {
+    if !object["metadata"]["deletionTimestamp"].is_null() {
         return Some(Health::of(Status::Progressing, Reason::Ending));
     }
     Some(rule(object))
@@ -104,16 +104,6 @@ fn rule(group: &str, kind: &str) -> Option<Rule> {
 fn group_of(object: &Value) -> &str {
     let version = object["apiVersion"].as_str().unwrap_or_default();
     version.split_once('/').map_or("", |(group, _)| group)
-}
-
-/// Deleted, and something holds it. A hook is held by us until its end has been seen, which is no news about it.
-fn is_ending(object: &Value) -> bool {
-    let held_as_hook = object["metadata"]["finalizers"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .any(|finalizer| finalizer == crate::hooks::FINALIZER);
-    !object["metadata"]["deletionTimestamp"].is_null() && !held_as_hook
 }
 
 /// Whether the controller of an object has not seen its newest spec.

@@ -62,7 +62,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub(super) fn told(reason: &str, message: &str) -> Reason {
+    pub(crate) fn told(reason: &str, message: &str) -> Reason {
         if reason.is_empty() && message.is_empty() {
             return Reason::Fine;
         }

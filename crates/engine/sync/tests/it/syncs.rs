@@ -1,5 +1,6 @@
 //! Syncs from end to end, against a cluster in memory.
 
+use deploy_model::Lang;
 use deploy_sync::Outcome;
 use deploy_sync::health::Status;
 use deploy_sync::plan::{Action, Block, Budget, Kept, Policy};
@@ -72,7 +73,7 @@ fn a_hook_that_fails_keeps_the_app_as_it_is() {
         panic!("it should fail");
     };
     assert_eq!(key.name, "before");
-    assert_eq!(reason, "BackoffLimitExceeded: it has failed");
+    assert_eq!(reason.text(Lang::Zh), "BackoffLimitExceeded: it has failed");
     assert!(
         !cluster.log.iter().any(|line| line.contains("Deployment")),
         "{:?}",

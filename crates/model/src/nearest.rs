@@ -1,6 +1,4 @@
-//! The word that somebody may have meant.
-
-/// The nearest of the words, if it is near: a third of its letters may differ.
+/// The word that somebody may have meant: the nearest one, if it is near: a third of its letters may differ.
 pub fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_ascii_lowercase();
     words
