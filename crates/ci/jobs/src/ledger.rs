@@ -1,9 +1,8 @@
 //! What a run writes down for good. The ledger itself is the caller's.
 
-use std::future::Future;
-use std::pin::Pin;
-
 use serde_json::Value;
+
+use crate::Later;
 
 /// One line.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,7 +18,7 @@ pub struct Entry {
 /// Takes lines. One is durable when its future ends; the order is that of the calls.
 pub trait Ledger: Send + Sync + 'static {
     /// Adds a line. The error is for people.
-    fn append(&self, entry: Entry) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>>;
+    fn append(&self, entry: Entry) -> Later<'_, Result<(), String>>;
 }
 
 /// For who keeps nothing.
@@ -27,7 +26,7 @@ pub trait Ledger: Send + Sync + 'static {
 pub struct NoLedger;
 
 impl Ledger for NoLedger {
-    fn append(&self, _: Entry) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
+    fn append(&self, _: Entry) -> Later<'_, Result<(), String>> {
         Box::pin(std::future::ready(Ok(())))
     }
 }

@@ -8,11 +8,8 @@ pub const MAX_SOURCE_BYTES: usize = 1 << 20;
 /// Problems that are told at once: more than a screen of them helps nobody.
 pub const MAX_PROBLEMS: usize = 50;
 
-/// Environments of an app, sites of an environment, images of an app: an order of magnitude above what people have.
+/// Environments of an app, sites of an environment, images of an app, sales of a site: an order of magnitude above what people have.
 pub const MAX_LIST: usize = 200;
-
-/// Entries of a site's sale calendar.
-pub const MAX_CALENDAR: usize = 500;
 
 /// How long a wave may take to become healthy where nothing is said: images are pulled and probes pass in minutes.
 pub const DEADLINE: SignedDuration = SignedDuration::from_mins(10);

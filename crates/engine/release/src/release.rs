@@ -388,7 +388,7 @@ impl Release {
 
     fn not_committed(&mut self, reason: String) -> Vec<Effect> {
         match &self.state {
-            // The waves before are healthy, and stay: nothing that this release did is wrong.
+            // Nothing of it is anywhere. Otherwise it is half there, which nobody asked for.
             State::Committing(_) if self.reached.is_empty() => self.finish(Verdict::Failed(reason)),
             State::Committing(_) => self.undo(reason),
             State::CommittingUndo(first) => {

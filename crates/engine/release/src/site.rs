@@ -7,7 +7,6 @@ use jiff::tz::TimeZone;
 
 use crate::app::{head, named};
 use crate::fields::{Fields, Problems};
-use crate::limits::MAX_CALENDAR;
 
 /// A market.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,11 +80,8 @@ fn site(document: &Node, problems: &mut Problems) -> Option<Site> {
     fields.done(problems);
 
     let mut spec = Fields::of(spec?, "spec", problems)?;
+    spec.required("country", problems);
     let country = country(&mut spec, "country", problems);
-    if country.is_none() && spec.get("country").is_none() {
-        let diagnostic = Diagnostic::new(Code::AppFieldMissing).with("field", spec.path("country"));
-        problems.add(spec.position(), diagnostic);
-    }
     let currency = spec.text("currency", problems);
     let languages = spec.texts("languages", problems);
     let time_zone = time_zone(&mut spec, problems);
@@ -94,7 +90,6 @@ fn site(document: &Node, problems: &mut Problems) -> Option<Site> {
     let items = spec.items("saleCalendar", problems);
     let sales: Vec<Sale> = items
         .iter()
-        .take(MAX_CALENDAR)
         .filter_map(|(path, node)| sale(path, node, problems))
         .collect();
     spec.done(problems);

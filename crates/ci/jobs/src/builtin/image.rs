@@ -1,13 +1,12 @@
 //! `docker/login-action`, `docker/metadata-action` and `docker/build-push-action`, by the builder of Deploy.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::path::PathBuf;
-use std::pin::Pin;
 
 use deploy_workflow::run::Phase;
 
 use super::Task;
+use crate::Later;
 use crate::room::{Inside, absolute, blocking, locked};
 
 /// What signs in to a registry.
@@ -66,7 +65,7 @@ pub struct Built {
 /// Builds images: `crates/ci/build` behind it.
 pub trait Builder: Send + Sync + 'static {
     /// Builds one. The error is for people.
-    fn build(&self, order: BuildOrder) -> Pin<Box<dyn Future<Output = Result<Built, String>> + Send + '_>>;
+    fn build(&self, order: BuildOrder) -> Later<'_, Result<Built, String>>;
 }
 
 pub(super) async fn login(task: &mut Task<'_>, phase: Phase) -> Result<(), String> {

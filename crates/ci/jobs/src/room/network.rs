@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use rustix::net::netlink::SocketAddrNetlink;
@@ -12,6 +11,7 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 use rustix::thread::UnshareFlags;
 
 use super::blocking;
+use crate::Later;
 use crate::error::JobsError;
 
 /// Which network jobs get.
@@ -35,9 +35,6 @@ impl std::fmt::Debug for Way {
         })
     }
 }
-
-/// What a trait object gives that has to wait.
-pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What networks with a way out are made by: `deploy-cluster-net` behind it. Errors are for people.
 pub trait Exits: Send + Sync + 'static {

@@ -2,12 +2,11 @@
 
 use deploy_model::with_causes;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use deploy_cluster_net::addresses::Cidr;
 use deploy_cluster_net::network::{Network, Options};
-use deploy_jobs::{NetworkExit, NetworkExits};
+use deploy_jobs::{Later, NetworkExit, NetworkExits};
 
 /// Jobs have no services. The network wants a range for them all the same: one that is for documents only (RFC 5737).
 const NO_SERVICES: &str = "192.0.2.0/24";
@@ -17,10 +16,8 @@ pub struct Exits;
 
 struct Exit(Mutex<Option<Network>>);
 
-type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
 impl NetworkExits for Exits {
-    fn open(&self, id: &str) -> Answer<'_, Result<Arc<dyn NetworkExit>, String>> {
+    fn open(&self, id: &str) -> Later<'_, Result<Arc<dyn NetworkExit>, String>> {
         let options = Options {
             id: id.to_owned(),
             service_range: NO_SERVICES.parse::<Cidr>().expect("the constant is a range"),
@@ -36,7 +33,7 @@ impl NetworkExits for Exits {
         })
     }
 
-    fn sweep(&self, id: &str) -> Answer<'_, ()> {
+    fn sweep(&self, id: &str) -> Later<'_, ()> {
         let id = id.to_owned();
         Box::pin(async move {
             // Where there was no network there is none to remove, and nothing that could.
@@ -53,7 +50,7 @@ impl Exit {
 }
 
 impl NetworkExit for Exit {
-    fn join(&self, job: &str) -> Answer<'_, Result<(PathBuf, String), String>> {
+    fn join(&self, job: &str) -> Later<'_, Result<(PathBuf, String), String>> {
         let job = job.to_owned();
         Box::pin(async move {
             let attached = self
@@ -65,7 +62,7 @@ impl NetworkExit for Exit {
         })
     }
 
-    fn leave(&self, job: &str) -> Answer<'_, Result<(), String>> {
+    fn leave(&self, job: &str) -> Later<'_, Result<(), String>> {
         let job = job.to_owned();
         Box::pin(async move {
             self.network()?
@@ -75,7 +72,7 @@ impl NetworkExit for Exit {
         })
     }
 
-    fn close(&self) -> Answer<'_, Result<(), String>> {
+    fn close(&self) -> Later<'_, Result<(), String>> {
         let network = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         Box::pin(async move {
             match network {

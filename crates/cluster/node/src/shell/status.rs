@@ -19,6 +19,10 @@ const FIELDS: [&str; 11] = [
     "observedGeneration",
 ];
 
+/// Lists that a strategic merge patch would add to (by `ip`): ours stand in the place of what was there, as when a pod has
+/// got a new sandbox with a new address.
+const REPLACED: [&str; 2] = ["hostIPs", "podIPs"];
+
 /// The conditions that the node writes, in upstream's order.
 const CONDITIONS: [&str; 5] = [
     "PodReadyToStartContainers",
@@ -34,7 +38,11 @@ pub(super) fn patch(pod: &Value, wanted: &Value) -> Option<Value> {
     let mut status = Map::new();
     for field in FIELDS {
         if known[field] != wanted[field] {
-            status.insert(field.to_owned(), wanted[field].clone());
+            let mut value = wanted[field].clone();
+            if let Some(items) = value.as_array_mut().filter(|_| REPLACED.contains(&field)) {
+                items.push(json!({"$patch": "replace"}));
+            }
+            status.insert(field.to_owned(), value);
         }
     }
     let all = |value: &Value| value["conditions"].as_array().cloned().unwrap_or_default();
@@ -72,6 +80,10 @@ fn replaced(condition: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use deploy_cluster_schema::merge::Shape;
+    use deploy_cluster_schema::patch::strategic;
+    use deploy_cluster_schema::registry::{GroupVersionKind, Registry};
+
     use super::*;
 
     #[test]
@@ -94,5 +106,18 @@ mod tests {
                 "conditions": [{"type": "Ready", "status": "True", "lastProbeTime": null, "reason": null, "message": null}],
             }}))
         );
+    }
+
+    #[test]
+    fn a_new_address_takes_the_place_of_the_old_one() {
+        let addresses = |address: &str| json!({"podIP": address, "podIPs": [{"ip": address}]});
+        let pod = json!({"metadata": {"uid": "u"}, "status": addresses("10.0.0.1")});
+        let patch = patch(&pod, &addresses("10.0.0.2")).expect("something is new");
+        let registry = Registry::builtin();
+        let (schema, pods) = registry
+            .types(&GroupVersionKind::new("", "v1", "Pod"))
+            .expect("it is known");
+        let patched = strategic(Shape::new(schema, pods), pod, patch).expect("it fits");
+        assert_eq!(patched["status"], addresses("10.0.0.2"));
     }
 }

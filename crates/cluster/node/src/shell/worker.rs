@@ -5,6 +5,7 @@ use std::sync::Arc;
 use deploy_cluster_api::client::ResourceId;
 use deploy_cluster_api::negotiate::PatchKind;
 use deploy_cluster_api::options::DeleteOptions;
+use deploy_cluster_api::status::StatusError;
 use deploy_sandbox::{Event, Events};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -19,6 +20,9 @@ use super::status;
 use crate::limits;
 use crate::pod::back_off::{after, between};
 use crate::pod::{Effect, Engine, Input, Pod};
+
+/// The reason of the event of a status that the API server does not take.
+const FAILED_STATUS: &str = "FailedStatusUpdate";
 
 pub(super) static PODS: ResourceId = ResourceId::new("", "v1", "pods");
 
@@ -57,7 +61,7 @@ pub(super) struct Worker {
 enum Done {
     Input(Option<Input>),
     Inputs(Vec<Input>),
-    Written(bool),
+    Written(Result<(), StatusError>),
     Deleted(bool),
     Refreshed,
     /// Which volume holds more than it may.
@@ -204,10 +208,11 @@ impl Worker {
             }
             Ok(Done::Input(None)) => {}
             Ok(Done::Inputs(inputs)) => inputs.into_iter().for_each(|input| self.step(input)),
-            Ok(Done::Written(well)) => {
+            Ok(Done::Written(written)) => {
                 self.writing = false;
-                if !well {
+                if let Err(error) = written {
                     self.write_after = after(Timestamp::now(), limits::STATUS_RETRY);
+                    self.tell_refusal(&error);
                 }
             }
             Ok(Done::Deleted(true)) => {}
@@ -285,8 +290,20 @@ impl Worker {
             let written = ground
                 .client
                 .patch(&PODS, namespace, name, "status", PatchKind::Strategic, patch);
-            Done::Written(written.await.is_ok())
+            Done::Written(written.await.map(drop))
         });
+    }
+
+    /// A pod that has gone, or has changed meanwhile, is no news. All else would leave people with a status that is not
+    /// true any more.
+    fn tell_refusal(&self, error: &StatusError) {
+        if matches!(error.code, 404 | 409) {
+            return;
+        }
+        let message = format!("status cannot be written: {}", error.message);
+        self.ground
+            .recorder
+            .tell(&self.engine.pod().object, "", true, FAILED_STATUS, &message);
     }
 
     /// The pod may go once its last status is written.

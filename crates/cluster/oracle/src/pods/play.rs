@@ -26,20 +26,10 @@ pub fn play(server: &mut dyn Server, scenario: &Scenario) -> Result<Observed, St
         namespace: &scenario.name,
         observed: Observed::new(),
     };
-    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": scenario.name}});
-    stage.create("/api/v1/namespaces", &namespace)?;
-    let account = Map::from_iter([("/metadata/name".to_owned(), json!("*"))]);
-    stage.wait("ServiceAccount", "default", &account)?;
-    stage.wait("ConfigMap", "kube-root-ca.crt", &account)?;
-    for (at, act) in scenario.acts.iter().enumerate() {
-        stage
-            .act(act)
-            .map_err(|error| format!("act {}: {error}", at + 1))?;
-    }
-    stage.events()?;
     let path = format!("/api/v1/namespaces/{}", scenario.name);
+    let played = stage.play(scenario);
     stage.send("DELETE", &path, "application/json", None)?;
-    Ok(stage.observed)
+    played.map(|()| stage.observed)
 }
 
 struct Stage<'a> {
@@ -49,6 +39,33 @@ struct Stage<'a> {
 }
 
 impl Stage<'_> {
+    fn play(&mut self, scenario: &Scenario) -> Result<(), String> {
+        self.swept()?;
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": scenario.name}});
+        self.create("/api/v1/namespaces", &namespace)?;
+        let account = Map::from_iter([("/metadata/name".to_owned(), json!("*"))]);
+        self.wait("ServiceAccount", "default", &account)?;
+        self.wait("ConfigMap", "kube-root-ca.crt", &account)?;
+        for (at, act) in scenario.acts.iter().enumerate() {
+            self.act(act)
+                .map_err(|error| format!("act {}: {error}", at + 1))?;
+        }
+        self.events()
+    }
+
+    /// Until nothing is left of the time before, when the scenario is played again.
+    fn swept(&mut self) -> Result<(), String> {
+        let path = format!("/api/v1/namespaces/{}", self.namespace);
+        let deadline = Instant::now() + PATIENCE;
+        while self.send("GET", &path, "", None)?.status != 404 {
+            if Instant::now() > deadline {
+                return Err(format!("namespace {} does not go", self.namespace));
+            }
+            std::thread::sleep(LOOK);
+        }
+        Ok(())
+    }
+
     fn act(&mut self, act: &Act) -> Result<(), String> {
         match act {
             Act::Create(object) => {
@@ -289,7 +306,7 @@ fn is_settled(status: &Value) -> bool {
     !is_over || sandbox.any(|condition| condition["status"] == "False")
 }
 
-/// Between two looks at a log, which tells nobody when it grows.
+/// Between two looks at what tells nobody when it changes.
 const LOOK: Duration = Duration::from_millis(100);
 
 fn plural(kind: &str) -> String {
