@@ -10,7 +10,7 @@ CASES   ?= 20000
 .PHONY: help up down test check fmt peers bench soak install prerequisites build
 
 help:
-	@echo "make up       build the release binary, start the cluster, bring up the sample shop for its three sites (root)"
+	@echo "make up       build the release binary, start cluster and CI, push the sample shop, bring it up for its three sites (root)"
 	@echo "make down     stop the cluster and remove every trace of it"
 	@echo "make test     every test that needs no peer"
 	@echo "make check    format, lints, tidy, licences"
@@ -26,7 +26,6 @@ build: prerequisites
 	$(CARGO) build --release --locked -p deploy-cli
 
 up: build
-	$(CARGO) xtask image shop
 	$(CARGO) xtask shop up
 
 down:

@@ -346,6 +346,30 @@ catalogue! {
         zh: "无法确定哪些镜像正在使用，因此没有删除任何镜像。",
             "请以运行集群的用户身份执行命令，并查看集群是否响应：deploy cluster status";
     }
+    ServerAddressTaken = "DEP-SERVER-001" {
+        en: "The server cannot listen on {address}.",
+            "Choose other addresses: deploy run ci --listen 127.0.0.1:7081 --registry 127.0.0.1:7051";
+        zh: "服务器无法监听 {address}。",
+            "请换用其他地址：deploy run ci --listen 127.0.0.1:7081 --registry 127.0.0.1:7051";
+    }
+    ServerStartFailed = "DEP-SERVER-002" {
+        en: "The server could not be started.",
+            "Put right what the cause names, then start it again: deploy run ci --data-dir {path}";
+        zh: "服务器启动失败。",
+            "请排除原因中所述的问题，然后重新启动：deploy run ci --data-dir {path}";
+    }
+    ServerUnreachable = "DEP-SERVER-003" {
+        en: "No server answers for {path}.",
+            "Start it, or name the data folder of one that runs: deploy run ci --data-dir FOLDER";
+        zh: "{path} 没有正在运行的服务器。",
+            "请启动它，或指定正在运行的服务器的数据目录：deploy run ci --data-dir FOLDER";
+    }
+    ServerRefused = "DEP-SERVER-004" {
+        en: "The server did not do what was asked.",
+            "The cause has its words; deploy ci runs and deploy token list show what there is.";
+        zh: "服务器没有执行该请求。",
+            "原因是服务器的答复；deploy ci runs 和 deploy token list 可查看现有内容。";
+    }
     CiNoWorkflow = "DEP-CI-001" {
         en: "There is no workflow in {path}.",
             "Put one into .deploy/workflows or .github/workflows, or name a file: deploy ci run --workflow FILE";

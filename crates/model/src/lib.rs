@@ -6,6 +6,7 @@
 //! - **Entry point:** [`Diagnostic::new`]; to add a message see `catalogue.rs`.
 //! - **How to test it:** `cargo test -p deploy-model`. `cargo xtask tidy` checks that each code has its page in `docs/`.
 
+mod bytes;
 mod catalogue;
 mod cause;
 mod diagnostic;
@@ -14,6 +15,7 @@ pub mod image;
 mod lang;
 mod nearest;
 
+pub use bytes::shown_bytes;
 pub use catalogue::{Code, Message};
 pub use cause::with_causes;
 pub use diagnostic::{Diagnostic, Place};

@@ -101,6 +101,20 @@ impl Repository {
             .collect()
     }
 
+    /// The branch that the repository calls its own, whether it is there or not: `main`.
+    ///
+    /// # Errors
+    /// [`GitError::Io`].
+    pub async fn head(&self) -> Result<String, GitError> {
+        let path = self.folder.join("HEAD");
+        let text = tokio::task::spawn_blocking(move || {
+            fs::read_to_string(&path).map_err(|error| GitError::io(&path, &error))
+        });
+        let text = text.await.map_err(|_| GitError::Closed)??;
+        let branch = text.trim().strip_prefix("ref: refs/heads/");
+        Ok(branch.unwrap_or("main").to_owned())
+    }
+
     /// The commit that a reference, as in `main`, `refs/tags/v1`, or a shortened name means.
     ///
     /// # Errors

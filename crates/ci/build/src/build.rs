@@ -129,8 +129,10 @@ fn assemble(request: &Request, plan: &Plan, target: usize, carried: &Carried) ->
         None => carried.at_s,
     };
     let diff_ids: Vec<Digest> = carried.layers.iter().map(|layer| layer.diff_id.clone()).collect();
+    let mut settings = plan.stages[&target].settings.clone();
+    settings.labels.extend(request.labels.clone());
     let config = config::write(
-        &plan.stages[&target].settings,
+        &settings,
         &request.platform,
         created_s,
         history(plan, target),

@@ -26,6 +26,8 @@ pub struct Request {
     pub secrets: BTreeMap<String, Secret>,
     /// Names of the image.
     pub tags: Vec<Reference>,
+    /// Labels of the image, over those of the Dockerfile.
+    pub labels: BTreeMap<String, String>,
     /// Every tag is pushed to its registry.
     pub push: bool,
     /// An OCI archive to write.
@@ -51,6 +53,7 @@ impl Request {
             arguments: BTreeMap::new(),
             secrets: BTreeMap::new(),
             tags: Vec::new(),
+            labels: BTreeMap::new(),
             push: false,
             output: None,
             source_date_epoch_s: None,

@@ -15,12 +15,11 @@ use deploy_cluster_node::images::keyring::Keyring;
 use deploy_image::Store;
 use deploy_model::image::Reference;
 use deploy_model::image::manifest::Platform;
-use deploy_model::{Code, Diagnostic, Exit, Lang, Place, with_causes};
+use deploy_model::{Code, Diagnostic, Exit, Lang, Place, shown_bytes, with_causes};
 use deploy_registry_client::{Client, Options};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::cluster::image::size;
 use super::described;
 use crate::texts::build::BuildWords;
 use crate::{Context, Failure, Outcome, texts};
@@ -104,7 +103,7 @@ fn summary(words: &BuildWords, built: &Built, seconds: &str) -> String {
         .summary
         .replace("{seconds}", seconds)
         .replace("{layers}", &built.layers.to_string())
-        .replace("{size}", &size(built.size))
+        .replace("{size}", &shown_bytes(built.size))
         .replace("{cached}", &built.cached.to_string())
         .replace("{steps}", &built.steps.to_string())
 }

@@ -15,6 +15,8 @@ mod kustomize;
 mod registry;
 mod render;
 mod run;
+mod server;
+mod token;
 mod version;
 
 use std::ffi::OsString;
@@ -80,6 +82,12 @@ const ALL: &[Entry] = &[
         name: "run",
         command: run::command,
         run: run::run,
+        settings: Need::Before,
+    },
+    Entry {
+        name: "token",
+        command: token::command,
+        run: token::run,
         settings: Need::Before,
     },
     Entry {

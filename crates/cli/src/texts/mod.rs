@@ -7,6 +7,7 @@ mod ci;
 mod en;
 pub mod ledger;
 mod registry;
+pub mod server;
 pub mod workflows;
 mod zh;
 

@@ -1,5 +1,6 @@
 //! The command as a user meets it, run in this process.
 
+mod ci;
 mod cluster;
 mod disk;
 mod helm_cases;

@@ -82,8 +82,8 @@ fn start() -> Result<(), String> {
         .collect::<Result<_, String>>()?;
 
     terminated.wait();
-    service.log.event("info", "draining", &[]);
     service.stop_being_ready();
+    service.log.event("info", "draining", &[]);
     thread::sleep(drain);
     service.stop();
     wake(address);

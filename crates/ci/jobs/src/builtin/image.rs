@@ -29,6 +29,8 @@ impl std::fmt::Debug for Login {
 /// An image to build.
 #[derive(Debug)]
 pub struct BuildOrder {
+    /// The run that wants it.
+    pub run: String,
     /// The build context, on this machine: a copy that nobody changes, which is the caller's to remove.
     pub context: PathBuf,
     /// The Dockerfile, relative to the context.
@@ -126,6 +128,7 @@ pub(super) async fn build(task: &mut Task<'_>) -> Result<(), String> {
     copied.map_err(|error| format!("copying the context {}: {error}", context.display()))?;
     let (progress, mut lines) = tokio::sync::mpsc::channel(64);
     let order = BuildOrder {
+        run: task.context.run.clone(),
         context: copy.clone(),
         dockerfile: dockerfile.to_owned(),
         target: Some(task.input("target").to_owned()).filter(|target| !target.is_empty()),

@@ -66,7 +66,8 @@ pub struct Ground {
     pub folder: PathBuf,
     /// The store of images.
     pub images: PathBuf,
-    /// What is executed as a shim: a program whose `main` begins with [`deploy_sandbox::shim::dispatch`].
+    /// What is executed as a shim: a program whose `main` begins with [`deploy_sandbox::shim::dispatch`]. Steps find it as
+    /// `deploy`.
     pub program: PathBuf,
     /// The home folder whose toolchains jobs see.
     pub home: PathBuf,
@@ -128,7 +129,7 @@ impl Rooms {
         })
         .await?;
         let networks = Networks::open(&ground.way, session.id()).await?;
-        let machine = Machine::new(&ground.home, &ground.path);
+        let machine = Machine::new(&ground.home, &ground.path, &ground.program);
         let masks = session.masks();
         Ok(Rooms {
             sandboxes,

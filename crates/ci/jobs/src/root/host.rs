@@ -125,6 +125,9 @@ const SECRETS: &[&str] = &[".cargo/credentials", ".cargo/credentials.toml"];
 /// Settings of toolchains that say where packages come from.
 const SETTINGS: &[&str] = &[".npmrc", ".config/pip/pip.conf", ".pip/pip.conf"];
 
+/// Where steps find Deploy itself.
+const PROGRAM: &str = "/usr/local/bin/deploy";
+
 /// Empty folders of a job's own.
 const MAKE: &[(&str, u32)] = &[
     ("/boot", 0o755),
@@ -153,16 +156,19 @@ const MAKE: &[(&str, u32)] = &[
 pub(crate) struct Machine {
     home: PathBuf,
     path: String,
+    /// What runs us, which jobs find as `deploy`.
+    program: PathBuf,
     folder: PathBuf,
 }
 
 impl Machine {
-    /// With the home folder and the `PATH` of who runs Deploy.
-    pub(crate) fn new(home: &Path, path: &str) -> Machine {
+    /// With the home folder and the `PATH` of who runs Deploy, and its program.
+    pub(crate) fn new(home: &Path, path: &str, program: &Path) -> Machine {
         let usable = home.is_absolute() && home.parent().is_some() && home.is_dir();
         Machine {
             home: if usable { home } else { Path::new("/root") }.to_owned(),
             path: path.to_owned(),
+            program: program.to_owned(),
             folder: PathBuf::new(),
         }
     }
@@ -207,7 +213,7 @@ impl Machine {
         ];
         Ok(Root {
             lower: vec![folder, PathBuf::from("/")],
-            mounts: self.elsewhere(&rules),
+            mounts: self.elsewhere(&rules).chain([self.own()]).collect(),
             environment: environment.into(),
             _hold: None,
         })
@@ -225,7 +231,7 @@ impl Machine {
     }
 
     /// What is kept and lies on another file system, which the overlay does not reach: seen, and not to be written.
-    fn elsewhere(&self, rules: &Rules) -> Vec<Mount> {
+    fn elsewhere(&self, rules: &Rules) -> impl Iterator<Item = Mount> + use<> {
         let device = |path: &Path| {
             fs::symlink_metadata(path)
                 .ok()
@@ -233,11 +239,14 @@ impl Machine {
                 .map(|m| m.dev())
         };
         let own = device(Path::new("/"));
-        let others = rules
-            .keep
-            .iter()
-            .filter(|path| device(path).is_some_and(|one| Some(one) != own));
-        others.map(|path| Mount::bind(path, path, true)).collect()
+        let mut others = rules.keep.clone();
+        others.retain(|path| device(path).is_some_and(|one| Some(one) != own));
+        others.into_iter().map(|path| Mount::bind(&path, &path, true))
+    }
+
+    /// The `deploy` of steps is the one that runs them: `deploy helm lint` judges as the server does.
+    fn own(&self) -> Mount {
+        Mount::bind(&self.program, Path::new(PROGRAM), true)
     }
 
     /// The machine's `PATH` without the folders that a job does not see.
@@ -263,7 +272,11 @@ mod tests {
 
     #[test]
     fn the_path_has_what_a_job_sees() {
-        let machine = Machine::new(Path::new("/"), "/root/.cargo/bin:/work/bin:/usr/bin:/root/secret");
+        let machine = Machine::new(
+            Path::new("/"),
+            "/root/.cargo/bin:/work/bin:/usr/bin:/root/secret",
+            Path::new("/bin/true"),
+        );
         let path = machine.path(&machine.rules());
         assert!(
             path.starts_with("/root/.cargo/bin:/usr/bin:/usr/local/sbin:"),
@@ -275,7 +288,7 @@ mod tests {
     #[test]
     fn a_home_below_a_folder_of_ours_is_seen() {
         let home = std::env::temp_dir();
-        let machine = Machine::new(&home, "");
+        let machine = Machine::new(&home, "", Path::new("/bin/true"));
         assert!(!machine.rules().make.contains_key(&home));
     }
 }

@@ -1,9 +1,11 @@
 //! `deploy ci`: workflows in the form of GitHub Actions.
 
+mod ground;
 mod lint;
 mod list;
-mod network;
 mod run;
+mod runs;
+pub mod serve;
 mod show;
 mod workflows;
 
@@ -20,6 +22,7 @@ pub fn command(lang: Lang) -> Command {
         .subcommand(run::command(lang))
         .subcommand(lint::command(lang))
         .subcommand(list::command(lang))
+        .subcommands(runs::commands(lang))
 }
 
 pub fn run(context: &mut Context, arguments: &ArgMatches) -> Outcome {
@@ -27,6 +30,11 @@ pub fn run(context: &mut Context, arguments: &ArgMatches) -> Outcome {
         Some(("run", arguments)) => run::run(context, arguments),
         Some(("lint", arguments)) => lint::run(context, arguments),
         Some(("list", arguments)) => list::run(context, arguments),
+        Some(("runs", arguments)) => runs::list(context, arguments),
+        Some(("show", arguments)) => runs::show(context, arguments),
+        Some(("cancel", arguments)) => runs::cancel(context, arguments),
+        Some(("rerun", arguments)) => runs::rerun(context, arguments),
+        Some(("start", arguments)) => runs::start(context, arguments),
         _ => Ok(Exit::Usage),
     }
 }

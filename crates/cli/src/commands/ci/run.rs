@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use deploy_jobs::{
-    Ground, JobsError, Labels, Limits, NoLedger, Options, RunOrder, RunReport, Runner, Source, Way,
-};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use deploy_jobs::{Ground, JobsError, NoLedger, Options, RunOrder, RunReport, Runner, Source};
 use deploy_model::{Code, Diagnostic, Exit, Lang};
 use deploy_workflow::plan::{Plan, plan};
 use deploy_workflow::reader::Problem;
@@ -18,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
-use super::network::Exits;
+use super::ground;
 use super::show::Show;
 use super::workflows::WorkingCopy;
 use crate::commands::described;
@@ -34,21 +32,14 @@ pub fn command(lang: Lang) -> Command {
         Arg::new(name).long(name).value_name(value).help(help)
     };
     let many = |name, shown, help| value(name, shown, help).action(ArgAction::Append);
-    described(Command::new("run"), &texts.ci_run)
+    let command = described(Command::new("run"), &texts.ci_run)
         .arg(Arg::new("name").value_name("WORKFLOW").help(words.workflow))
         .arg(value("workflow", "FILE", words.file).conflicts_with("name"))
         .arg(value("event", "EVENT", words.event).default_value("push"))
         .arg(many("input", "NAME=VALUE", words.input))
         .arg(many("secret", "NAME", words.secret))
-        .arg(many("env", "NAME", words.env))
-        .arg(
-            value("network", "WAY", words.network)
-                .value_parser(["out", "none", "host"])
-                .default_value("out"),
-        )
-        .arg(many("label", "LABEL=ROOT", words.label))
-        .arg(value("memory", "MIB", words.memory).value_parser(value_parser!(u32).range(16..)))
-        .arg(value("cpus", "NUMBER", words.cpus).value_parser(value_parser!(f64)))
+        .arg(many("env", "NAME", words.env));
+    ground::flags(command, lang)
 }
 
 /// A workflow that starts, with its file.
@@ -60,8 +51,9 @@ struct Chosen {
 pub fn run(context: &mut Context, arguments: &ArgMatches) -> Outcome {
     let copy = WorkingCopy::of(context.cwd);
     let inputs = pairs(arguments, "input", &BTreeMap::new());
-    let github = copy.github(event(arguments), &inputs, context.env);
-    let chosen = choose(context, arguments, &copy, &github)?;
+    let cause = copy.cause(event(arguments), &inputs, context.env);
+    let github = cause.github();
+    let chosen = choose(context, arguments, &copy, &cause.happening())?;
     if chosen.is_empty() {
         return Ok(Exit::NotFound);
     }
@@ -109,7 +101,11 @@ fn event(arguments: &ArgMatches) -> &str {
 }
 
 /// `NAME=VALUE`, or `NAME` with its value in the environment.
-fn pairs(arguments: &ArgMatches, name: &str, env: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+pub(super) fn pairs(
+    arguments: &ArgMatches,
+    name: &str,
+    env: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
     let given = arguments.get_many::<String>(name).into_iter().flatten();
     given
         .filter_map(|text| match text.split_once('=') {
@@ -127,30 +123,17 @@ fn secrets(arguments: &ArgMatches, env: &BTreeMap<String, String>) -> BTreeMap<S
 
 fn options(context: &Context, arguments: &ArgMatches, folder: &Path) -> Options {
     let env = |name: &str| context.env.get(name).cloned().unwrap_or_default();
-    let ground = Ground {
+    let parts = Ground {
         folder: folder.join("ci"),
         images: folder.join("cluster/images"),
         program: std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into()),
         home: env("HOME").into(),
         path: env("PATH"),
-        way: match arguments.get_one::<String>("network").map(String::as_str) {
-            Some("none") => Way::Nowhere,
-            Some("host") => Way::Machine,
-            _ => Way::Out(Arc::new(Exits)),
-        },
+        way: ground::way(arguments),
     };
-    let mut labels = Labels::default();
-    for (label, place) in pairs(arguments, "label", &BTreeMap::new()) {
-        labels = labels.with(&label, place.parse().unwrap_or(deploy_jobs::Place::Host));
-    }
-    let mut limits = Limits::default();
-    if let Some(mib) = arguments.get_one::<u32>("memory") {
-        limits.memory_bytes = i64::from(*mib) << 20;
-    }
-    limits.cpus = arguments.get_one::<f64>("cpus").copied();
-    let mut options = Options::new(ground, Arc::new(NoLedger));
-    options.labels = labels;
-    options.limits = limits;
+    let mut options = Options::new(parts, Arc::new(NoLedger));
+    options.labels = ground::labels(arguments);
+    options.limits = ground::limits(arguments);
     options
 }
 
@@ -159,7 +142,7 @@ fn choose(
     context: &mut Context,
     arguments: &ArgMatches,
     copy: &WorkingCopy,
-    github: &serde_json::Map<String, serde_json::Value>,
+    happening: &Happening,
 ) -> Result<Vec<Chosen>, Failure> {
     let words = &texts::of(context.lang).ci_words;
     let named = arguments.get_one::<String>("name");
@@ -177,14 +160,6 @@ fn choose(
         let none = Diagnostic::new(Code::CiNoWorkflow).with("path", copy.root.display().to_string());
         return Err(Failure::Explained(Box::new(none), Exit::NotFound));
     }
-    let happening = Happening {
-        event: event(arguments).to_owned(),
-        action: event(arguments)
-            .starts_with("pull_request")
-            .then(|| "synchronize".to_owned()),
-        reference: github["ref"].as_str().unwrap_or_default().to_owned(),
-        ..Happening::default()
-    };
     let mut chosen = Vec::new();
     for (shown, path) in files {
         let text = super::lint::text(&shown, &path)?;
@@ -200,7 +175,7 @@ fn choose(
         if named.is_some() && named.filter(is_named).is_none() {
             continue;
         }
-        let answer = triggers(&workflow, &happening);
+        let answer = triggers(&workflow, happening);
         if !answer.starts {
             let text = words
                 .starts_not

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use deploy_workflow::trigger::{Cause, Head, Pull};
 use deploy_workflow::workflow::{FOLDERS, Files};
-use serde_json::{Map, Value, json};
 
 /// The largest file that is read.
 const MAX_FILE_BYTES: u64 = 2 << 20;
@@ -56,13 +56,13 @@ impl WorkingCopy {
             .unwrap_or_default()
     }
 
-    /// The `github` context of a run that somebody starts here and now.
-    pub fn github(
+    /// What starts the runs of somebody who wants them here and now.
+    pub fn cause(
         &self,
         event: &str,
         inputs: &BTreeMap<String, String>,
         env: &BTreeMap<String, String>,
-    ) -> Map<String, Value> {
+    ) -> Cause {
         let ask = |words: &[&str]| git(&self.root, words).unwrap_or_default();
         let branch = Some(ask(&["symbolic-ref", "--short", "-q", "HEAD"])).filter(|name| !name.is_empty());
         let branch = branch.unwrap_or_else(|| "main".to_owned());
@@ -70,50 +70,31 @@ impl WorkingCopy {
             let name = self.root.file_name().unwrap_or_default().to_string_lossy();
             format!("local/{name}")
         });
-        let sha = Some(ask(&["rev-parse", "-q", "--verify", "HEAD"])).filter(|sha| !sha.is_empty());
-        let sha = sha.unwrap_or_else(|| "0".repeat(40));
-        let actor = env.get("USER").cloned().unwrap_or_else(|| "root".to_owned());
-        let (owner, name) = repository.split_once('/').unwrap_or(("local", &repository));
-        let reference = format!("refs/heads/{branch}");
-        let mut payload = json!({
-            "ref": reference,
-            "after": sha,
-            "before": "0".repeat(40),
-            "head_commit": {"id": sha, "message": ask(&["log", "-1", "--format=%B"])},
-            "repository": {"name": name, "full_name": repository, "owner": {"login": owner}, "default_branch": branch},
-            "sender": {"login": actor},
-            "pusher": {"name": actor},
+        let commit = Some(ask(&["rev-parse", "-q", "--verify", "HEAD"])).filter(|sha| !sha.is_empty());
+        let pull = event.starts_with("pull_request").then(|| Pull {
+            number: 1,
+            action: "synchronize".to_owned(),
+            from: branch.clone(),
+            into: branch.clone(),
         });
-        if !inputs.is_empty() {
-            payload["inputs"] = json!(inputs);
+        Cause {
+            event: event.to_owned(),
+            server_url: "https://github.com".to_owned(),
+            repository,
+            default_branch: branch.clone(),
+            reference: format!("refs/heads/{branch}"),
+            commit: commit.unwrap_or_else(|| "0".repeat(40)),
+            actor: env.get("USER").cloned().unwrap_or_else(|| "root".to_owned()),
+            head: Head {
+                message: ask(&["log", "-1", "--format=%B"]),
+                author: ask(&["log", "-1", "--format=%an"]),
+                email: ask(&["log", "-1", "--format=%ae"]),
+                at: ask(&["log", "-1", "--format=%cI"]),
+            },
+            inputs: inputs.clone(),
+            pull,
+            ..Cause::default()
         }
-        if event.starts_with("pull_request") {
-            let side = json!({"ref": branch, "sha": sha, "repo": {"full_name": repository}});
-            payload["pull_request"] = json!({"number": 1, "head": side, "base": side});
-            payload["number"] = json!(1);
-            payload["action"] = json!("synchronize");
-        }
-        let context = json!({
-            "event_name": event,
-            "event": payload,
-            "repository": repository,
-            "repository_owner": owner,
-            "actor": actor,
-            "triggering_actor": actor,
-            "ref": reference,
-            "ref_name": branch,
-            "ref_type": "branch",
-            "ref_protected": false,
-            "base_ref": if event.starts_with("pull_request") { branch.as_str() } else { "" },
-            "head_ref": if event.starts_with("pull_request") { branch.as_str() } else { "" },
-            "sha": sha,
-            "run_attempt": "1",
-            "server_url": "https://github.com",
-            "api_url": "https://api.github.com",
-            "graphql_url": "https://api.github.com/graphql",
-            "retention_days": "30",
-        });
-        context.as_object().cloned().unwrap_or_default()
     }
 }
 

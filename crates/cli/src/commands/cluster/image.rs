@@ -10,7 +10,7 @@ use clap::{Arg, ArgMatches, Command};
 use deploy_cluster_node::images::cleaning::named_images;
 use deploy_image::{Image, Store, StoreError};
 use deploy_model::image::Reference;
-use deploy_model::{Code, Diagnostic, Exit, Lang, with_causes};
+use deploy_model::{Code, Diagnostic, Exit, Lang, shown_bytes, with_causes};
 use serde_json::{Value, json};
 
 use super::connection::{Ask, Connection, Credentials};
@@ -123,7 +123,7 @@ fn list(context: &mut Context, arguments: &ArgMatches) -> Outcome {
                 .iter()
                 .map(|image| {
                     let id = image.id.hex()[..12].to_owned();
-                    [first_name(image), id, size(image.size)]
+                    [first_name(image), id, shown_bytes(image.size)]
                 })
                 .collect();
             table::render(texts::of(context.lang).image_words.columns, &rows)
@@ -146,7 +146,7 @@ fn prune(context: &mut Context) -> Outcome {
     let summary = words
         .pruned
         .replace("{images}", &pruned.images.len().to_string())
-        .replace("{size}", &size(pruned.bytes));
+        .replace("{size}", &shown_bytes(pruned.bytes));
     context.printer.say(&summary);
     if pruned.busy {
         context.printer.say(words.busy);
@@ -274,50 +274,9 @@ fn described_as_json(image: &Image) -> Value {
     })
 }
 
-/// Three digits and a unit of a thousand, as docker and skopeo show sizes.
-pub fn size(bytes: u64) -> String {
-    let mut unit = "B";
-    let mut thousandths = u128::from(bytes) * 1000;
-    for next in ["kB", "MB", "GB", "TB"] {
-        if thousandths < 1_000_000 {
-            break;
-        }
-        thousandths /= 1000;
-        unit = next;
-    }
-    let whole = thousandths / 1000;
-    let decimals = match whole {
-        _ if unit == "B" => 0,
-        0..10 => 2,
-        10..100 => 1,
-        _ => 0,
-    };
-    let fraction = format!("{:03}", thousandths % 1000);
-    if decimals == 0 {
-        format!("{whole} {unit}")
-    } else {
-        format!("{whole}.{} {unit}", &fraction[..decimals])
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes() {
-        for (bytes, text) in [
-            (0, "0 B"),
-            (999, "999 B"),
-            (1_000, "1.00 kB"),
-            (1_639_656, "1.63 MB"),
-            (12_345_678, "12.3 MB"),
-            (123_456_789, "123 MB"),
-            (u64::MAX, "18446744 TB"),
-        ] {
-            assert_eq!(size(bytes), text);
-        }
-    }
 
     #[test]
     fn a_mounted_layer_is_seen() {

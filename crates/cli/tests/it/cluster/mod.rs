@@ -6,6 +6,6 @@ mod informer;
 mod kubelet;
 mod lifecycle;
 mod node;
-mod server;
+pub mod server;
 mod sessions;
 mod wire;
