@@ -1,13 +1,14 @@
 # Deploy. `make up` and `make test` are all that a newcomer needs; `make help` lists the rest.
 
 CARGO   ?= cargo
+XTASK   ?= $(CARGO) xtask
 PREFIX  ?= /usr/local
 DEPLOY  := target/release/deploy
 SHOP    := examples/shop
 CASES   ?= 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check fmt peers bench soak install prerequisites build
+.PHONY: help up down test check fmt fmt-check peers bench soak install prerequisites build
 
 help:
 	@echo "make up       build the release binary, start cluster and CI, push the sample shop, bring it up for its three sites (root)"
@@ -26,32 +27,34 @@ build: prerequisites
 	$(CARGO) build --release --locked -p deploy-cli
 
 up: build
-	$(CARGO) xtask shop up
+	$(XTASK) shop up
 
 down:
-	$(CARGO) xtask shop down
+	$(XTASK) shop down
 
 test: prerequisites
 	$(CARGO) test --workspace --locked
 	$(CARGO) test --locked --manifest-path $(SHOP)/server/Cargo.toml --target-dir target/shop
 
-check: prerequisites
+fmt-check: prerequisites
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --check --manifest-path $(SHOP)/server/Cargo.toml
+
+check: fmt-check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) clippy --all-targets --locked --manifest-path $(SHOP)/server/Cargo.toml --target-dir target/shop -- -D warnings
-	$(CARGO) xtask tidy
+	$(XTASK) tidy
 
 fmt:
 	$(CARGO) fmt --all
 	$(CARGO) fmt --manifest-path $(SHOP)/server/Cargo.toml
 
 peers: prerequisites
-	$(CARGO) xtask peers
+	$(XTASK) peers
 
 bench: prerequisites
-	$(CARGO) xtask peers install
-	$(CARGO) xtask bench
+	$(XTASK) peers install
+	$(XTASK) bench
 
 soak: prerequisites
 	PROPTEST_CASES=$(CASES) $(CARGO) test --workspace --locked --release
