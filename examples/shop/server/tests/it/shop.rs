@@ -1,11 +1,12 @@
 //! Processes of the shop, ended when a test ends.
 
-use std::cell::RefCell;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
 use std::time::{Duration, Instant};
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -18,7 +19,7 @@ pub fn command() -> Command {
 /// One process.
 pub struct Service {
     child: Child,
-    log: RefCell<BufReader<ChildStdout>>,
+    log: Receiver<String>,
     pub address: String,
 }
 
@@ -59,24 +60,29 @@ impl Service {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let log = RefCell::new(BufReader::new(child.stdout.take().unwrap()));
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (told, log) = mpsc::channel();
+        // It ends with the process, or with who listens.
+        thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| told.send(line)));
         let mut service = Service { child, log, address: String::new() };
         let line = service.log_line("\"message\":\"listening\"");
         service.address = line.split("\"address\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
         service
     }
 
-    /// The next line of the log with this text; blocks until it comes or the process ends.
+    /// The next line of the log with this text.
     pub fn log_line(&self, text: &str) -> String {
-        let mut line = String::new();
         loop {
-            line.clear();
-            let read = self.log.borrow_mut().read_line(&mut line).unwrap();
-            assert!(read > 0, "the log ended without {text}");
+            let line = self.next_line(text);
             if line.contains(text) {
                 return line;
             }
         }
+    }
+
+    fn next_line(&self, text: &str) -> String {
+        let line = self.log.recv_timeout(DEADLINE);
+        line.unwrap_or_else(|_| panic!("the log has no {text}"))
     }
 
     /// The same, while something must be done for it to come; each time it is done writes at least one line.
@@ -84,8 +90,7 @@ impl Service {
         let begun = Instant::now();
         loop {
             act();
-            let mut line = String::new();
-            self.log.borrow_mut().read_line(&mut line).unwrap();
+            let line = self.next_line(text);
             if line.contains(text) {
                 return line;
             }
