@@ -1,7 +1,7 @@
 //! Who may do what: tokens, of which only the hash is kept.
 //!
 //! A token is 32 random bytes, so one SHA-256 is enough to keep it safe, and asking costs microseconds. The file is read
-//! again when it has changed: `deploy token` writes it while the server runs.
+//! again when it has changed, as when it was restored.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -82,6 +82,8 @@ pub enum TokensError {
 pub struct Tokens {
     path: PathBuf,
     known: Mutex<Known>,
+    /// Changes come one after the other: two at once would undo each other, and a revoked token could come back.
+    changing: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -100,6 +102,7 @@ impl Tokens {
         let tokens = Tokens {
             path: data.join("config/tokens.json"),
             known: Mutex::default(),
+            changing: Mutex::default(),
         };
         tokens.list()?;
         Ok(tokens)
@@ -151,6 +154,7 @@ impl Tokens {
     /// # Errors
     /// See [`TokensError`].
     pub fn create(&self, name: &str, right: Right, now: Timestamp) -> Result<String, TokensError> {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut list = self.list()?;
         let is_name = !name.is_empty()
             && name.len() <= 64
@@ -184,6 +188,7 @@ impl Tokens {
     /// # Errors
     /// See [`TokensError`].
     pub fn revoke(&self, name: &str) -> Result<(), TokensError> {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut list = self.list()?;
         let before = list.len();
         list.retain(|token| token.name != name);
@@ -273,6 +278,25 @@ impl deploy_registry::access::Authenticator for Tokens {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tokens_that_are_made_at_once_are_all_kept() {
+        let folder = std::env::temp_dir().join(format!("deploy-tokens-at-once-{}", std::process::id()));
+        let tokens = Tokens::open(&folder).expect("an empty folder");
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let tokens = &tokens;
+                scope.spawn(move || {
+                    let name = format!("t{number}");
+                    tokens
+                        .create(&name, Right::Read, Timestamp::UNIX_EPOCH)
+                        .expect("a new name")
+                });
+            }
+        });
+        assert_eq!(tokens.list().expect("it was written").len(), 8);
+        fs::remove_dir_all(folder).expect("it is ours");
+    }
 
     #[test]
     fn a_token_is_known_until_it_is_revoked() {

@@ -115,3 +115,26 @@ impl Connection {
         Ok((status, body.to_bytes()))
     }
 }
+
+/// A name as a part of a path or query (RFC 3986 2.1).
+pub fn escaped(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => text.push(char::from(byte)),
+            _ => text.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escaped;
+
+    #[test]
+    fn names_are_no_syntax() {
+        assert_eq!(escaped("team/shop-1"), "team%2Fshop-1");
+        assert_eq!(escaped("a&b?c=d e%"), "a%26b%3Fc%3Dd%20e%25");
+    }
+}

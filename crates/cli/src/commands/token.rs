@@ -8,7 +8,7 @@ use hyper::Method;
 use serde_json::json;
 
 use super::described;
-use super::server::Connection;
+use super::server::{Connection, escaped};
 use crate::texts::server;
 use crate::{Context, Failure, Outcome, table};
 
@@ -92,7 +92,8 @@ fn list(context: &mut Context) -> Outcome {
 
 fn revoke(context: &mut Context, arguments: &ArgMatches) -> Outcome {
     let name = name(arguments);
-    Connection::open(context)?.ask(Method::DELETE, &format!("/api/v1/tokens/{name}"), None)?;
+    let path = format!("/api/v1/tokens/{}", escaped(name));
+    Connection::open(context)?.ask(Method::DELETE, &path, None)?;
     let text = server::of(context.lang).token_revoked.replace("{name}", name);
     context.printer.say(&text);
     Ok(Exit::Done)

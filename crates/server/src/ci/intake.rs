@@ -155,6 +155,7 @@ impl Ci {
         Ok(Cause {
             event: event.to_owned(),
             server_url: format!("{}/git", self.parts.url),
+            api_url: format!("{}/api/v1", self.parts.url),
             repository: repository.name().to_string(),
             default_branch: repository.head().await?,
             reference: reference.to_owned(),

@@ -6,7 +6,7 @@ use hyper::Method;
 use serde_json::{Map, Value, json};
 
 use crate::commands::described;
-use crate::commands::server::Connection;
+use crate::commands::server::{Connection, escaped};
 use crate::texts::server;
 use crate::{Context, Outcome, table, texts};
 
@@ -77,12 +77,7 @@ pub fn list(context: &mut Context, arguments: &ArgMatches) -> Outcome {
     let limit = arguments.get_one::<u16>("limit").copied().unwrap_or_default();
     let mut path = format!("/api/v1/runs?limit={limit}");
     if let Some(repository) = arguments.get_one::<String>("repository") {
-        // Names of repositories have nothing that a query would have to escape; what is none finds nothing.
-        let name: String = repository
-            .chars()
-            .filter(|c| c.is_ascii_alphanumeric() || "/.-_".contains(*c))
-            .collect();
-        path.push_str(&format!("&repository={name}"));
+        path.push_str(&format!("&repository={}", escaped(repository)));
     }
     let runs = Connection::open(context)?.json(Method::GET, &path, None)?;
     let list = runs.as_array().cloned().unwrap_or_default();

@@ -80,6 +80,7 @@ impl WorkingCopy {
         Cause {
             event: event.to_owned(),
             server_url: "https://github.com".to_owned(),
+            api_url: "https://api.github.com".to_owned(),
             repository,
             default_branch: branch.clone(),
             reference: format!("refs/heads/{branch}"),

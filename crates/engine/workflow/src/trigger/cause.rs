@@ -10,11 +10,14 @@ const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
 
 /// Something that happened to a repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Cause {
     /// The event: `push`, `pull_request`, `workflow_dispatch`, `schedule`.
     pub event: String,
     /// The server's address, which people open.
     pub server_url: String,
+    /// The address of its API.
+    pub api_url: String,
     /// The repository, with its owner where it has one: `team/shop`.
     pub repository: String,
     /// The branch that it calls its own.
@@ -112,8 +115,8 @@ impl Cause {
             "sha": self.commit,
             "run_attempt": "1",
             "server_url": self.server_url,
-            "api_url": format!("{}/api/v1", self.server_url),
-            "graphql_url": "",
+            "api_url": self.api_url,
+            "graphql_url": format!("{}/graphql", self.api_url),
             "retention_days": "30",
         });
         context.as_object().cloned().unwrap_or_default()
