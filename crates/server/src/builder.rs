@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use deploy_build::{BuildError, Event, Parts, Request, Secret, build};
+use deploy_build::{BuildError, Event, Parts, Problem, Request, Secret, build};
 use deploy_image::Store;
 use deploy_jobs::{BuildOrder, Builder, Built, Later, Login};
 use deploy_model::image::Reference;
@@ -202,17 +202,7 @@ fn told(error: &BuildError) -> String {
     let mut lines = vec![with_causes(error)];
     match error {
         BuildError::Problems { problems, .. } => {
-            for problem in problems {
-                let place = problem
-                    .place
-                    .map(|place| format!("{place}: "))
-                    .unwrap_or_default();
-                let hint = match &*problem.hint {
-                    "" => String::new(),
-                    hint => format!(" ({hint})"),
-                };
-                lines.push(format!("{place}{}{hint}", problem.message));
-            }
+            lines.extend(problems.iter().map(Problem::told));
         }
         BuildError::Failed { last, .. } => lines.extend(last.iter().cloned()),
         BuildError::Step { hint, .. } if !hint.is_empty() => lines.push(hint.clone()),

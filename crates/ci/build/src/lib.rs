@@ -35,5 +35,6 @@ mod view;
 
 pub use build::build;
 pub use debian::{Debian, DebianError, debian};
+pub use deploy_dockerfile::Problem;
 pub use error::BuildError;
 pub use request::{Built, Event, Keyring, Parts, Progress, Request, Secret};

@@ -10,7 +10,7 @@ use std::time::Instant;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use deploy_build::{BuildError, Built, Event, Parts, Request, Secret, build};
+use deploy_build::{BuildError, Built, Event, Parts, Problem, Request, Secret, build};
 use deploy_cluster_node::images::keyring::Keyring;
 use deploy_image::Store;
 use deploy_model::image::Reference;
@@ -317,18 +317,7 @@ fn failed(error: &BuildError) -> Failure {
             diagnostic
         }
         BuildError::Problems { file, problems } => {
-            let mut lines = Vec::new();
-            for problem in problems {
-                let place = problem
-                    .place
-                    .map(|place| format!("{place}: "))
-                    .unwrap_or_default();
-                let hint = match &*problem.hint {
-                    "" => String::new(),
-                    hint => format!(" ({hint})"),
-                };
-                lines.push(format!("{place}{}{hint}", problem.message));
-            }
+            let lines: Vec<String> = problems.iter().map(Problem::told).collect();
             Diagnostic::new(Code::BuildFileInvalid)
                 .with("path", file.display().to_string())
                 .because(lines.join("\n"))

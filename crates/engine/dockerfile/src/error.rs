@@ -30,6 +30,16 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// Place, message and hint in one line, for people.
+    pub fn told(&self) -> String {
+        let place = self.place.map(|place| format!("{place}: ")).unwrap_or_default();
+        let hint = match &*self.hint {
+            "" => String::new(),
+            hint => format!(" ({hint})"),
+        };
+        format!("{place}{}{hint}", self.message)
+    }
+
     /// A problem at a line, whose column is found later by [`Problem::pointing`].
     pub(crate) fn at(line: usize, message: impl Into<String>) -> Self {
         Self {
